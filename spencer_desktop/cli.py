@@ -1,0 +1,340 @@
+"""The `spencer` command. Exit codes: 0 found or done, 1 nothing found, 2 wrong usage or an unfit environment."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from spencer_desktop import __version__, bench, demo, doctor
+from spencer_desktop import cli_output as out
+from spencer_desktop.core.engine import Engine
+from spencer_desktop.core.errors import SpencerError, UserError
+from spencer_desktop.core.settings import load_settings
+from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate
+
+app = typer.Typer(
+    name="spencer",
+    help="Ask your own code a question. Everything stays on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="The model packs on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+Limit = Annotated[int, typer.Option("-k", "--limit", min=1, max=1000, help="How many answers.")]
+Repos = Annotated[list[str] | None, typer.Option("--repo", help="Only this repository, by name or path. Repeatable.")]
+Langs = Annotated[list[str] | None, typer.Option("--lang", help="Only this language. Repeatable.")]
+Globs = Annotated[list[str] | None, typer.Option("--path", help="Only paths that match, as in .gitignore. Repeatable.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spencer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Keep the index here (also SPENCER_DATA_DIR).", show_default=False)
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    context.obj = data_dir
+
+
+@contextmanager
+def _engine(context: typer.Context) -> Iterator[Engine]:
+    with Engine.open(load_settings(data_dir=context.obj)) as engine:
+        yield engine
+
+
+@app.command()
+def index(
+    context: typer.Context,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders; without any, all that are registered.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Register folders and bring their index up to date. Ctrl-C stops safely; the next run goes on from there."""
+    with _engine(context) as engine, _interruptible() as stopped, out.index_bars(quiet=as_json) as bars:
+        if not paths and not (engine.settings.data_dir / "catalog.sqlite3").exists():
+            raise UserError("No folder is registered yet", hint="Give one: spencer index FOLDER")
+        report = engine.index(paths or [], progress=bars, cancelled=stopped)
+    if as_json:
+        out.print_json(out.report_json(report))
+    else:
+        out.print_report(report)
+    if report.stopped:
+        raise typer.Exit(130)
+    if report.faults:
+        raise typer.Exit(2)
+
+
+class _Stop:
+    """Set by the first Ctrl-C; a second one ends the process in the usual way."""
+
+    def __init__(self) -> None:
+        self.set = False
+
+    def __call__(self) -> bool:
+        return self.set
+
+    def handle(self, number: int, frame: Any) -> None:
+        self.set = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        out.note("Stopping after this batch; press Ctrl-C again to stop at once.")
+
+
+@contextmanager
+def _interruptible() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = signal.signal(signal.SIGINT, stop.handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    query: Annotated[str | None, typer.Argument(help="A question, a symbol, or a pattern (with --mode regex).")] = None,
+    limit: Limit = 10,
+    repo: Repos = None,
+    lang: Langs = None,
+    path: Globs = None,
+    mode: Annotated[Mode, typer.Option(help="How to look for it.")] = Mode.HYBRID,
+    rerank: Annotated[bool | None, typer.Option("--rerank/--no-rerank", help="Read the best again.")] = None,
+    batch: Annotated[Path | None, typer.Option(help='Answer a file of {"id": …, "query": …} lines.')] = None,
+    as_json: Json = False,
+) -> None:
+    """Find code that answers a question."""
+    if (query is None) == (batch is None):
+        raise UserError("Give either a question or --batch FILE", hint="For example: spencer search 'parse a date'")
+    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()))
+    with _engine(context) as engine:
+        if batch is not None:
+            found = _answer_batch(engine, batch, Query("", limit, mode, filters, rerank))
+        else:
+            update = _last(engine.search(Query(query or "", limit, mode, filters, rerank)))
+            found = _show(update, {"query": query, "mode": mode.value}, as_json)
+    raise typer.Exit(0 if found else 1)
+
+
+def _last(updates: Iterator[SearchUpdate]) -> SearchUpdate:
+    *_, update = updates
+    return update
+
+
+def _show(update: SearchUpdate, asked: dict[str, Any], as_json: bool) -> bool:
+    if as_json:
+        facts = {"stage": update.stage.value, "elapsed_ms": round(update.elapsed_ms, 3), "notice": update.notice}
+        out.print_json({**asked, **facts, "hits": out.hits_json(update.hits)})
+    else:
+        out.print_hits(update.hits)
+        if update.notice:
+            out.note(update.notice)
+        if not update.hits:
+            out.note("Nothing found.")
+    return bool(update.hits)
+
+
+def _answer_batch(engine: Engine, file: Path, template: Query) -> bool:
+    """One line of JSON for each question, in order; a question that cannot be answered says why and has no hits."""
+    found = False
+    for number, (key, text) in enumerate(_batch_lines(file), 1):
+        try:
+            query = Query(text, template.limit, template.mode, template.filters, template.rerank)
+            update = _last(engine.search(query))
+        except UserError as error:
+            out.print_json({"id": key, "elapsed_ms": 0.0, "hits": [], "error": f"question {number}: {error}"})
+            continue
+        found = found or bool(update.hits)
+        out.print_json({"id": key, "elapsed_ms": round(update.elapsed_ms, 3), "hits": out.hits_json(update.hits)})
+    return found
+
+
+def _batch_lines(file: Path) -> list[tuple[Any, str]]:
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{file} cannot be read: {error}", hint="Give a UTF-8 file with one JSON object a line."
+        ) from error
+    rows: list[tuple[Any, str]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            rows.append((row["id"], str(row["query"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{file}, line {number} is not a question", hint='Each line: {"id": 1, "query": "parse a date"}'
+            ) from error
+    return rows
+
+
+@app.command()
+def similar(
+    context: typer.Context,
+    place: Annotated[str, typer.Argument(metavar="FILE:LINE", help="A line of an indexed file.")],
+    limit: Limit = 10,
+    repo: Repos = None,
+    lang: Langs = None,
+    path: Globs = None,
+    as_json: Json = False,
+) -> None:
+    """Find code like the code at FILE:LINE."""
+    file, separator, line = place.rpartition(":")
+    if not separator or not line.isdecimal() or int(line) < 1:
+        raise UserError(f"{place!r} is not FILE:LINE", hint="For example: spencer similar src/parser.py:42")
+    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()))
+    with _engine(context) as engine:
+        update = engine.similar(Path(file), int(line), limit=limit, filters=filters)
+    raise typer.Exit(0 if _show(update, {"place": place}, as_json) else 1)
+
+
+@app.command("list")
+def list_repositories(
+    context: typer.Context,
+    skipped: Annotated[str | None, typer.Option(help="Show what was left out of this repository, and why.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the indexed repositories, or the files that one of them leaves out."""
+    with _engine(context) as engine:
+        if skipped is not None:
+            rows = engine.skipped(skipped)
+            if as_json:
+                out.print_json([{"path": path, "reason": row.reason} for path, row in rows.items()])
+            for path, row in () if as_json else rows.items():
+                typer.echo(f"{out.printable(path)}  ({row.reason})")
+            raise typer.Exit(0 if rows else 1)
+        repositories = engine.repositories()
+    if as_json:
+        out.print_json([out.repository_json(row) for row in repositories])
+    else:
+        out.print_repositories(repositories)
+    raise typer.Exit(0 if repositories else 1)
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    repository: Annotated[str, typer.Argument(metavar="PATH", help="The folder or its name.")],
+    as_json: Json = False,
+) -> None:
+    """Forget a repository: its text and vectors leave the index for good. Your files are not touched."""
+    with _engine(context) as engine:
+        removed = engine.remove(repository)
+    if as_json:
+        out.print_json({"removed": removed.name, "root": str(removed.root)})
+    else:
+        out.note(f"Forgot {removed.root}")
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Show what is indexed, with which models, and where."""
+    with _engine(context) as engine:
+        facts = doctor.status(engine)
+    if as_json:
+        out.print_json(facts)
+    else:
+        doctor.print_status(facts)
+
+
+@app.command("doctor")
+def run_doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check the installation, the model pack and the index."""
+    findings = doctor.examine(load_settings(data_dir=context.obj))
+    if as_json:
+        out.print_json([finding.as_json() for finding in findings])
+    else:
+        doctor.print_findings(findings)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 2)
+
+
+@models.command("list")
+def list_models(context: typer.Context, as_json: Json = False) -> None:
+    """Show the model pack in use."""
+    facts = doctor.pack_facts(load_settings(data_dir=context.obj).pack_dir)
+    if as_json:
+        out.print_json([facts])
+    else:
+        doctor.print_pack(facts)
+
+
+@models.command("verify")
+def verify_models(
+    context: typer.Context,
+    directory: Annotated[Path | None, typer.Argument(help="A pack's folder; without it, the one in use.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check every file of a model pack against its manifest, and load every graph."""
+    facts = doctor.verify_pack(directory or load_settings(data_dir=context.obj).pack_dir)
+    if as_json:
+        out.print_json(facts)
+    else:
+        out.note(f"{facts['directory']}: every file is as its manifest says, and every graph loads.")
+
+
+@app.command("demo")
+def run_demo(context: typer.Context, as_json: Json = False) -> None:
+    """Index this program's own code and answer three questions about it."""
+    with out.index_bars(quiet=as_json) as bars:
+        answers = demo.run(load_settings(data_dir=context.obj), bars)
+    if as_json:
+        out.print_json([{"query": question, "hits": out.hits_json(hits)} for question, hits in answers])
+        return
+    for question, hits in answers:
+        out.console().print(f"\n? {question}\n", style="bold")
+        out.print_hits(hits)
+
+
+@app.command("bench")
+def run_bench(
+    context: typer.Context,
+    queries: Annotated[int, typer.Option(min=10, help="How many questions to time.")] = 100,
+    chunks: Annotated[int, typer.Option(min=100, help="How many chunks to index for the throughput.")] = 1500,
+    rounds: Annotated[int, typer.Option(min=1, help="Throughput rounds, pipeline and bare encoder in turn.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Measure speed, memory, size and recall on what is indexed."""
+    with _engine(context) as engine:
+        result = bench.run(engine, queries=queries, chunks=chunks, rounds=rounds, say=out.note)
+    if as_json:
+        out.print_json(result)
+    else:
+        bench.print_result(result)
+
+
+@app.command()
+def gui() -> NoReturn:
+    """Open the window (not part of this version)."""
+    raise UserError("The window is not part of this version", hint="Use `spencer search` in a terminal.")
+
+
+def main() -> None:
+    """Entry point of the `spencer` command."""
+    out.use_tolerant_streams()
+    try:
+        app()
+    except SpencerError as error:
+        out.print_error(error)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The facade: everything the command line and the window can do, in one object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from spencer_desktop.core.catalog import Repository, SkippedRow
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.files import WalkLimits
+from spencer_desktop.core.index import Index
+from spencer_desktop.core.indexer import Indexer, IndexReport, Progress
+from spencer_desktop.core.inference import Models, choose_device
+from spencer_desktop.core.pack import open_pack
+from spencer_desktop.core.search import Searcher
+from spencer_desktop.core.settings import Settings
+from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate
+
+_DEFAULT_CANDIDATES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryStatus:
+    """A registered folder and how far its index is. `pending` chunks are found by text only as yet."""
+
+    repository: Repository
+    present: bool
+    files: int
+    chunks: int
+    pending: int
+    skipped: int
+
+
+class Engine:
+    """Used by one thread at a time. Opens the index and each model when it first needs them."""
+
+    def __init__(self, settings: Settings, models: Models) -> None:
+        self.settings = settings
+        self.models = models
+
+    @classmethod
+    def open(cls, settings: Settings) -> Engine:
+        """Wire the parts. Raises UserError when the model pack cannot be used."""
+        pack = open_pack(settings.pack_dir)
+        return cls(settings, Models(pack, choose_device(settings.device, settings.threads)))
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if "_reader" in self.__dict__:
+            self._reader.close()
+
+    # Indexing
+
+    def index(
+        self,
+        paths: Sequence[Path],
+        *,
+        progress: Progress = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> IndexReport:
+        """Register the folders `paths` and bring them up to date; without paths, every registered folder.
+
+        Raises UserError for a path that is not a folder, EnvironmentFault when the index cannot be written.
+        """
+        roots = [_folder(path) for path in paths]
+        with self._writer() as index:
+            for root in roots:
+                if all(r.root != root for r in index.catalog.repositories()):
+                    index.register(root, _free_name(root, {r.name for r in index.catalog.repositories()}))
+            chosen = [r for r in index.catalog.repositories() if not roots or r.root in roots]
+            indexer = Indexer(
+                index,
+                lambda: self.models.code_encoder,
+                limits=self._limits(),
+                parse_seconds=self.settings.parse_seconds,
+                progress=progress,
+                cancelled=cancelled,
+            )
+            return indexer.run(chosen)
+
+    def remove(self, name_or_path: str) -> Repository:
+        """Forget a repository: its text, its vectors, its registration. Its files on disk are not touched."""
+        with self._writer() as index:
+            repository = _find(index.catalog.repositories(), name_or_path)
+            index.remove_repository(repository)
+            index.update_cache()
+            return repository
+
+    # Searching
+
+    def search(self, query: Query, cancelled: Callable[[], bool] = lambda: False) -> Iterator[SearchUpdate]:
+        """See `search.Searcher.search`; `query.rerank` None means what the pack advises for this mode."""
+        if query.rerank is None:
+            rerank = self.models.pack.manifest.rerank
+            advised = rerank is not None and rerank.default and query.mode in (Mode.HYBRID, Mode.SEMANTIC)
+            query = replace(query, rerank=advised)
+        yield from self._searcher.search(query, cancelled)
+
+    def similar(self, path: Path, line: int, *, limit: int = 10, filters: Filters | None = None) -> SearchUpdate:
+        """Code like that at `line` (1-based) of `path`."""
+        return self._searcher.similar(path, line, limit, filters or Filters())
+
+    # Looking
+
+    def repositories(self) -> list[RepositoryStatus]:
+        catalog = self._reader.catalog
+        return [RepositoryStatus(r, r.root.is_dir(), **catalog.repository_counts(r.id)) for r in catalog.repositories()]
+
+    def skipped(self, name_or_path: str) -> dict[str, SkippedRow]:
+        """path → why it was left out, for one repository."""
+        catalog = self._reader.catalog
+        return catalog.skipped(_find(catalog.repositories(), name_or_path).id)
+
+    @property
+    def reader(self) -> Index:
+        """The index as searches see it, for measuring and checking."""
+        return self._reader
+
+    @cached_property
+    def _reader(self) -> Index:
+        return self._open(writable=False)
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        rerank = self.models.pack.manifest.rerank
+        advised = rerank.candidates if rerank else _DEFAULT_CANDIDATES
+        return Searcher(self._reader, self.models, candidates=self.settings.candidates or advised)
+
+    def _writer(self) -> Index:
+        return self._open(writable=True)
+
+    def _open(self, *, writable: bool) -> Index:
+        manifest = self.models.pack.manifest
+        return Index(self.settings.data_dir, manifest.space_id, manifest.dimension, writable=writable)
+
+    def _limits(self) -> WalkLimits:
+        return WalkLimits(
+            max_bytes=self.settings.max_file_mib << 20,
+            include_vendored=self.settings.include_vendored,
+            include_generated=self.settings.include_generated,
+        )
+
+
+def _folder(path: Path) -> Path:
+    absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - keep the path as the user knows it
+    if not absolute.exists():
+        raise UserError(f"There is no folder {absolute}", hint="Give the path of a folder that exists.")
+    if not absolute.is_dir():
+        raise UserError(f"{absolute} is a file", hint=f"Give its folder: spencer index {absolute.parent}")
+    return absolute
+
+
+def _free_name(root: Path, taken: set[str]) -> str:
+    """The folder's name; where it is taken, with as much of the path before it as tells them apart."""
+    parts = [p for p in root.parts if p != root.anchor] or [str(root)]
+    for n in range(1, len(parts) + 1):
+        name = "/".join(parts[-n:])
+        if name not in taken:
+            return name
+    return str(root)
+
+
+def _find(repositories: list[Repository], name_or_path: str) -> Repository:
+    absolute = Path(os.path.abspath(name_or_path))  # noqa: PTH100 - as above
+    for repository in repositories:
+        if repository.name == name_or_path or repository.root == absolute:
+            return repository
+    names = ", ".join(r.name for r in repositories) or "none"
+    raise UserError(f"No repository {name_or_path!r} is indexed", hint=f"Indexed: {names}.")

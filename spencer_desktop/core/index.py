@@ -1,0 +1,217 @@
+"""The one owner of catalogue and vectors. A reader follows the writer's changes by the catalogue's generation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import filelock
+import numpy as np
+
+from spencer_desktop.core.catalog import Catalog, ChunkRow, FileRow, Repository, SkippedRow
+from spencer_desktop.core.errors import EnvironmentFault, UserError
+from spencer_desktop.core.types import FilePatch, Floats, Ids
+from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
+
+CATALOG = "catalog.sqlite3"
+_LOCK = "writer.lock"
+
+
+class Index:
+    """Opened by one thread. `writable=True` takes the data folder's writer lock, which dies with the process.
+
+    Raises EnvironmentFault when the folder cannot be used or another process writes to it, UserError when a reader
+    finds no index at all.
+    """
+
+    def __init__(self, directory: Path, space_id: str, dimension: int, *, writable: bool) -> None:
+        self.directory = directory
+        self._space_id = space_id
+        self._dimension = dimension
+        self._lock = _take_lock(directory) if writable else None
+        try:
+            if not writable and not (directory / CATALOG).exists():
+                raise UserError(f"Nothing is indexed in {directory} yet", hint="Run `spencer index FOLDER` first.")
+            self.catalog = Catalog(directory / CATALOG, writable=writable)
+        except BaseException:
+            self._release()
+            raise
+        self._cache = GraphCache(directory, space_id, dimension)
+        self._seen: str | None = None
+        self._ids: Ids = np.empty(0, np.int64)
+        self._matrix: Floats | None = None
+        self._graph: Graph | None = None
+        self._chunks = 0
+        self._pending = 0
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.catalog.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    # Writing
+
+    def apply(self, repository: Repository, patches: list[tuple[FilePatch, FileRow | None]]) -> None:
+        """Put these files' new state into the index, in one transaction."""
+        with self.catalog.transaction():
+            for patch, known in patches:
+                self.catalog.apply(repository.id, patch, known)
+            self._next_generation()
+
+    def finish(
+        self,
+        repository: Repository,
+        gone: list[FileRow],
+        touched: list[tuple[int, int, int]],
+        skipped: Mapping[str, SkippedRow],
+    ) -> None:
+        """End a pass over a repository: drop files that are gone, note (file id, size, mtime_ns) of unchanged ones."""
+        with self.catalog.transaction():
+            for file in gone:
+                self.catalog.remove_file(file.id)
+            for file_id, size, mtime_ns in touched:
+                self.catalog.touch(file_id, size, mtime_ns)
+            self.catalog.replace_skipped(repository.id, skipped)
+            self.catalog.mark_indexed(repository.id)
+            if gone:
+                self._next_generation()
+
+    def register(self, root: Path, name: str) -> None:
+        with self.catalog.transaction():
+            self.catalog.add_repository(root, name)
+
+    def remove_repository(self, repository: Repository) -> None:
+        """Forget a repository, its text and its vectors for good. Its files on disk are not touched."""
+        with self.catalog.transaction():
+            self.catalog.remove_repository(repository.id)
+            self.catalog.forget_orphans()
+            self._next_generation()
+        self.catalog.compact()
+
+    def adopt_space(self) -> None:
+        """Drop vectors that another pack's encoder made; they cannot be compared with this one's."""
+        if self.catalog.meta("space_id") == self._space_id:
+            return
+        with self.catalog.transaction():
+            self.catalog.drop_vectors()
+            self.catalog.set_meta("space_id", self._space_id)
+            self._next_generation()
+
+    def add_vectors(self, ids: Ids, vectors: Floats) -> None:
+        """float32 [n, d] unit rows for the contents `ids` (int64 [n])."""
+        with self.catalog.transaction():
+            self.catalog.add_vectors(ids.tolist(), vectors)
+            self._next_generation()
+
+    def optimize(self) -> None:
+        """Merge the text index; worth it after many files changed."""
+        with self.catalog.transaction():
+            self.catalog.optimize()
+
+    def update_cache(self) -> None:
+        """Bring the vector cache up to the catalogue's generation."""
+        ids = self.catalog.vector_ids()
+        self._cache.update(ids, self._generation(), lambda batch: self.catalog.vectors(batch, self._dimension))
+
+    def _next_generation(self) -> None:
+        self.catalog.set_meta("generation", str(int(self._generation()) + 1))
+
+    def _generation(self) -> str:
+        return self.catalog.meta("generation") or "0"
+
+    # Reading
+
+    @property
+    def speaks_this_space(self) -> bool:
+        """Whether the stored vectors were made by this pack's code encoder."""
+        return self.catalog.meta("space_id") == self._space_id
+
+    def nearest(self, query: Floats, k: int, files: Ids | None = None) -> tuple[Ids, Floats]:
+        """(content ids, cosines) of the k nearest contents, best first; only in `files` if given.
+
+        `query` is a unit row, float32 [d]. Empty where the stored vectors belong to another pack.
+        """
+        self._refresh()
+        if files is not None:
+            rows = np.flatnonzero(np.isin(self._ids, self.catalog.contents_in_files(files), assume_unique=True))
+            return exact_search(self._rows()[rows], self._ids[rows], query, k)
+        if self._graph is not None:
+            return self._graph.search(query, k)
+        return exact_search(self._rows(), self._ids, query, k)
+
+    def nearest_exact(self, query: Floats, k: int) -> tuple[Ids, Floats]:
+        """As `nearest`, without the graph: the oracle that the graph is measured against."""
+        self._refresh()
+        return exact_search(self._rows(), self._ids, query, k)
+
+    @property
+    def chunk_count(self) -> int:
+        self._refresh()
+        return self._chunks
+
+    @property
+    def pending_count(self) -> int:
+        """How many contents are findable by text and not encoded yet."""
+        self._refresh()
+        return self._pending
+
+    @property
+    def uses_graph(self) -> bool:
+        self._refresh()
+        return self._graph is not None
+
+    def cosines(self, query: Floats, rows: list[ChunkRow]) -> Floats:
+        """float32 [n]: the cosine of each chunk with `query`, NaN for chunks not encoded yet."""
+        self._refresh()
+        wanted = np.array([row.content_id for row in rows], np.int64)
+        known = np.unique(wanted[np.isin(wanted, self._ids)])
+        found = dict(zip(known.tolist(), self.catalog.vectors(known, self._dimension) @ query, strict=True))
+        return np.array([found.get(i, np.nan) for i in wanted.tolist()], np.float32)
+
+    def _refresh(self) -> None:
+        generation = self._generation()
+        if generation == self._seen:
+            return
+        self._ids = self.catalog.vector_ids() if self.speaks_this_space else np.empty(0, np.int64)
+        self._matrix = None
+        graph = self._cache.load() if len(self._ids) else None
+        self._graph = graph if graph is not None and graph.generation == generation else None
+        self._chunks = self.catalog.chunk_count()
+        self._pending = self.catalog.pending_count()
+        self._seen = generation
+
+    def _rows(self) -> Floats:
+        if self._matrix is None:
+            self._matrix = self.catalog.vectors(self._ids, self._dimension)
+        return self._matrix
+
+
+def _take_lock(directory: Path) -> filelock.BaseFileLock:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(directory, os.W_OK):
+            raise PermissionError(13, "Permission denied", str(directory))
+        lock = filelock.FileLock(directory / _LOCK)
+        lock.acquire(timeout=0)
+        return lock
+    except filelock.Timeout as error:
+        raise EnvironmentFault(
+            f"Another `spencer` is writing to the index in {directory}",
+            hint="Wait until it has finished, stop it, or choose another folder with --data-dir.",
+        ) from error
+    except OSError as error:
+        raise EnvironmentFault(
+            f"The data folder {directory} cannot be written ({error.strerror})",
+            hint="Change its permissions, or choose another folder with --data-dir.",
+        ) from error

@@ -1,0 +1,228 @@
+"""Bring the index up to date with the disk: walk → read what changed → chunk → text index, then encode what is new.
+
+Text comes first, so that a large repository can be searched within seconds; vectors follow, batch by batch. What still
+needs a vector is read from the catalogue, so a run that was stopped or killed goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spencer_desktop.core.catalog import FileRow, Repository, SkippedRow
+from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
+from spencer_desktop.core.errors import SpencerError
+from spencer_desktop.core.files import FileContent, FileUnavailable, WalkLimits, read_file, walk
+from spencer_desktop.core.index import Index
+from spencer_desktop.core.text import MAX_CODE_CHARS
+from spencer_desktop.core.types import Encoder, FileEntry, FilePatch, SkippedFile
+
+# One commit for so many files or seconds, whichever comes first: few fsyncs, and little to do again after a crash.
+_COMMIT_FILES, _COMMIT_SECONDS = 200, 2.0
+_ENCODE_BATCH = 256
+_OPTIMIZE_FROM = 1_000
+# A file written in the moment it is read may change again within the clock's grain; it is read once more next time.
+_SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class IndexProgress:
+    """`done` of `total` files (stage "read") or characters (stage "encode"); the ETA is None until it can be told."""
+
+    stage: str
+    repository: str
+    done: int
+    total: int
+    eta_seconds: float | None
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What a run did. `faults` are repositories that could not be read, in words; their index is left as it was."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    chunks: int = 0
+    encoded: int = 0
+    text_seconds: float = 0.0
+    encode_seconds: float = 0.0
+    stopped: bool = False
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One repository while it is being read."""
+
+    repository: Repository
+    entries: list[FileEntry]
+    known: dict[str, FileRow]
+    skipped_before: dict[str, SkippedRow]
+    skipped: dict[str, SkippedRow]
+    present: set[str] = field(default_factory=set)
+    touched: list[tuple[FileRow, FileContent]] = field(default_factory=list)
+
+
+Progress = Callable[[IndexProgress], None]
+
+
+class Indexer:
+    """One run over some repositories. Checks `cancelled()` between files and between batches; what is done is kept."""
+
+    def __init__(
+        self,
+        index: Index,
+        encoder: Callable[[], Encoder],
+        *,
+        limits: WalkLimits,
+        parse_seconds: float,
+        progress: Progress = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._index = index
+        self._encoder = encoder
+        self._limits = limits
+        self._parse_seconds = parse_seconds
+        self._progress = progress
+        self._cancelled = cancelled
+        self._report = IndexReport()
+
+    def run(self, repositories: list[Repository]) -> IndexReport:
+        """Text of every repository first, then the vectors that are missing anywhere, then the vector cache."""
+        report = self._report
+        began = time.perf_counter()
+        self._index.adopt_space()
+        with ChunkWorker(deadline_s=self._parse_seconds) as worker:
+            for repository in repositories:
+                try:
+                    self._read(repository, worker)
+                except SpencerError as error:
+                    report.faults.append(f"{repository.root}: {error}")
+        if report.added + report.changed + report.removed >= _OPTIMIZE_FROM:
+            self._index.optimize()
+        read = time.perf_counter()
+        self._encode()
+        if not self._cancelled():
+            self._index.update_cache()
+        report.text_seconds, report.encode_seconds = read - began, time.perf_counter() - read
+        report.stopped = self._cancelled()
+        return report
+
+    def _read(self, repository: Repository, worker: ChunkWorker) -> None:
+        found = list(walk(repository.root, self._limits))
+        state = _Pass(
+            repository,
+            entries=[f for f in found if isinstance(f, FileEntry)],
+            known=self._index.catalog.files(repository.id),
+            skipped_before=self._index.catalog.skipped(repository.id),
+            skipped={f.path: SkippedRow(f.reason, -1, -1) for f in found if isinstance(f, SkippedFile)},
+        )
+        sent: deque[FileContent] = deque()
+        patches: list[tuple[FilePatch, FileRow | None]] = []
+        committed = time.monotonic()
+        for result in worker.chunk_many(self._sources(state, sent)):
+            patch = _patch(sent.popleft(), result)
+            patches.append((patch, state.known.get(patch.path)))
+            if len(patches) >= _COMMIT_FILES or time.monotonic() - committed > _COMMIT_SECONDS:
+                self._commit(repository, patches)
+                patches, committed = [], time.monotonic()
+        self._commit(repository, patches)
+        if not self._cancelled():
+            self._finish(state)
+
+    def _sources(self, state: _Pass, sent: deque[FileContent]) -> Iterator[tuple[str, str, str]]:
+        """(path, language, text) for the chunk worker, which reads ahead; `sent` keeps what it has not answered yet."""
+        for content in self._contents(state):
+            sent.append(content)
+            yield content.path, content.language, content.text
+
+    def _contents(self, state: _Pass) -> Iterator[FileContent]:
+        """The files whose bytes are not those the index knows."""
+        began = time.monotonic()
+        for n, entry in enumerate(state.entries):
+            if self._cancelled():
+                return
+            done, total = n + 1, len(state.entries)
+            self._progress(IndexProgress("read", state.repository.name, done, total, _eta(began, done, total)))
+            known, skipped = state.known.get(entry.path), state.skipped_before.get(entry.path)
+            if skipped is not None and (skipped.size, skipped.mtime_ns) == (entry.size, entry.mtime_ns):
+                state.skipped[entry.path] = skipped
+            elif known is not None and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns):
+                state.present.add(entry.path)
+                self._report.unchanged += 1
+            else:
+                yield from self._content(state, entry, known)
+
+    def _content(self, state: _Pass, entry: FileEntry, known: FileRow | None) -> Iterator[FileContent]:
+        try:
+            content = read_file(state.repository.root, entry.path, self._limits)
+        except FileUnavailable as error:
+            state.skipped[entry.path] = SkippedRow(error.reason, -1, -1)
+            return
+        if isinstance(content, SkippedFile):
+            state.skipped[entry.path] = SkippedRow(content.reason, entry.size, entry.mtime_ns)
+            return
+        state.present.add(entry.path)
+        if known is not None and known.digest == content.digest:
+            state.touched.append((known, content))
+            self._report.unchanged += 1
+            return
+        yield content
+
+    def _commit(self, repository: Repository, patches: list[tuple[FilePatch, FileRow | None]]) -> None:
+        if not patches:
+            return
+        self._index.apply(repository, patches)
+        changed = sum(row is not None for _, row in patches)
+        self._report.changed += changed
+        self._report.added += len(patches) - changed
+        self._report.chunks += sum(len(patch.chunks) for patch, _ in patches)
+
+    def _finish(self, state: _Pass) -> None:
+        gone = [row for path, row in state.known.items() if path not in state.present]
+        touched = [(row.id, content.size, _settled(content)) for row, content in state.touched]
+        self._index.finish(state.repository, gone, touched, state.skipped)
+        self._report.removed += len(gone)
+        self._report.skipped += len(state.skipped)
+
+    def _encode(self) -> None:
+        pending = self._index.catalog.pending()
+        sizes = [min(characters, MAX_CODE_CHARS) for _, characters in pending]
+        total, done, began = sum(sizes), 0, time.monotonic()
+        for start in range(0, len(pending), _ENCODE_BATCH):
+            if self._cancelled():
+                return
+            ids = np.array([i for i, _ in pending[start : start + _ENCODE_BATCH]], np.int64)
+            texts = self._index.catalog.contents(ids)
+            self._index.add_vectors(ids, self._encoder().encode([texts[i] for i in ids.tolist()]))
+            self._report.encoded += len(ids)
+            done += sum(sizes[start : start + _ENCODE_BATCH])
+            self._progress(IndexProgress("encode", "", done, total, _eta(began, done, total)))
+
+
+def _patch(content: FileContent, result: ChunkResult) -> FilePatch:
+    return FilePatch(
+        content.path,
+        content.size,
+        _settled(content),
+        content.digest,
+        content.language,
+        result.problem,
+        result.chunks,
+    )
+
+
+def _settled(content: FileContent) -> int:
+    return content.mtime_ns if time.time_ns() - content.mtime_ns > _SETTLED_NS else -1
+
+
+def _eta(began: float, done: int, total: int) -> float | None:
+    elapsed = time.monotonic() - began
+    return elapsed * (total - done) / done if done and elapsed > 1.0 else None

@@ -1,0 +1,211 @@
+"""From evidence to order: pure functions that fuse semantic and lexical evidence with what code itself says.
+
+Scores are comparable within one question only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spencer_desktop.core.text import split_identifier, stem
+from spencer_desktop.core.types import Floats
+
+_STOP_WORDS = frozenset(
+    """
+    a about all an and any are as at be been being between by can could do does doing done each for from get gets
+    getting had has have how i if in into is it its make makes me my no not of off on or our should so some such that
+    the their them then there these they this to up use used uses using via was we were what when where which while who
+    why will with would you your code function functions class method methods file files implementation implemented
+    implements implement defined definition handle handled handles handling work works find show
+    """.split()
+)
+_SYMBOL = re.compile(r"[A-Za-z_$@~][\w$]*(?:(?:::|\.|#|->|/|\\)[A-Za-z_$~][\w$!?]*)*[!?]?(?:\(\))?")
+_CODE_LIKE = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2,}[a-z]|_|::|[a-zA-Z]\.[a-zA-Z]|->|\(\)")
+_SEPARATORS = re.compile(r"::|\.|#|->|/|\\")
+_WORD = re.compile(r"[^\W_]+(?:_+[^\W_]+)*")
+
+_TEST = re.compile(r"(^|/)(tests?|specs?|__tests__|testing|testdata|fixtures?|mocks?|e2e)/|(^|/)(test_|conftest)|"
+                   r"([._-](test|tests|spec|specs)\.[a-z]+$)|(Tests?|Spec)\.[a-z]+$")  # fmt: skip
+_ASIDE = re.compile(
+    r"(^|/)(vendor|vendored|_vendor|third_party|thirdparty|external|deps|examples?|samples?|demos?|docs?|benchmarks?|bench"
+    r"|legacy|deprecated|compat|migrations|generated|scripts)/"
+)
+_BARREL = re.compile(r"(^|/)(__init__\.pyi?|index\.[jt]sx?|mod\.rs|package-info\.java|prelude\.rs)$|\.d\.ts$")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each kind of evidence counts; chosen on one half of the public yardstick's repositories."""
+
+    semantic: float = 1.0
+    lexical: float = 1.0
+    lexical_for_symbols: float = 2.0
+    path: float = 0.5
+    symbol: float = 0.5
+    definition: float = 1.5
+    coherence: float = 0.5
+    test: float = 0.6
+    aside: float = 0.8
+    barrel: float = 0.8
+    repeat: float = 0.7
+    rerank: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionView:
+    """What ranking sees of a question.
+
+    `words`: its content words as typed. `terms`: their stems, without repeats. `symbols`: identifiers as typed, last
+    part only ("Rails::Engine" → "Engine"). `is_symbol`: the whole question is one identifier.
+    """
+
+    words: tuple[str, ...]
+    terms: tuple[str, ...]
+    symbols: tuple[str, ...]
+    is_symbol: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One chunk and its evidence. `semantic`: cosine, NaN when not encoded yet. `lexical`: BM25, 0 without a match."""
+
+    chunk_id: int
+    file_id: int
+    path: str
+    kind: str
+    symbol: str
+    start_line: int
+    semantic: float
+    lexical: float
+
+
+def view_question(text: str) -> QuestionView:
+    """Tell a symbol query from a sentence, and the words that carry meaning from those that do not."""
+    stripped = text.strip().strip("`\"'")
+    words = [w for w in _WORD.findall(stripped)]
+    content = [w for w in words if w.lower() not in _STOP_WORDS] or words
+    stems: dict[str, None] = {}
+    for word in content:
+        for part in split_identifier(word):
+            stems[stem(part)] = None
+    whole = _SYMBOL.fullmatch(stripped) is not None
+    symbols = [stripped] if whole else [s for s in _SYMBOL.findall(stripped) if _CODE_LIKE.search(s)]
+    last = [_SEPARATORS.split(s.removesuffix("()"))[-1] for s in symbols]
+    return QuestionView(tuple(content), tuple(stems), tuple(dict.fromkeys(last)), whole)
+
+
+def rank(
+    question: QuestionView, candidates: Sequence[Candidate], rarity: Mapping[str, float], weights: Weights
+) -> list[tuple[int, float]]:
+    """(position in `candidates`, score), best first. `rarity`: for each term of the question, its weight (idf).
+
+    Every part of a score is scaled to at most 1 before its weight, so the weights can be read side by side.
+    """
+    if not candidates:
+        return []
+    score = _fused(question, candidates, weights)
+    score += _coherence(candidates, score, weights)
+    for i, candidate in enumerate(candidates):
+        score[i] += _names(question, candidate, rarity, weights)
+        score[i] *= path_prior(candidate.path, weights)
+    return _spread(candidates, score, weights)
+
+
+def _fused(question: QuestionView, candidates: Sequence[Candidate], weights: Weights) -> Floats:
+    lexical = weights.lexical_for_symbols if question.is_symbol else weights.lexical
+    semantic = np.array([c.semantic for c in candidates], np.float32)
+    bm25 = np.array([c.lexical for c in candidates], np.float32)
+    return weights.semantic * _scaled(semantic) + lexical * _scaled(bm25)
+
+
+def _scaled(values: Floats) -> Floats:
+    """Into 0..1 by the range of what is known; 0 where nothing is known or all are equal."""
+    known = values[~np.isnan(values)]
+    if not len(known) or float(np.ptp(known)) == 0.0:
+        return np.zeros_like(values)
+    return np.asarray(np.nan_to_num((values - known.min()) / np.ptp(known)), np.float32)
+
+
+def _coherence(candidates: Sequence[Candidate], score: Floats, weights: Weights) -> Floats:
+    """A file in which several chunks match says more than one lucky chunk: half of the second best, a quarter of …"""
+    by_file: dict[int, list[float]] = {}
+    for i in np.argsort(-score):
+        by_file.setdefault(candidates[i].file_id, []).append(float(score[i]))
+    best = float(score.max()) or 1.0
+    support = {f: sum(s / 2**n for n, s in enumerate(found) if n) / best for f, found in by_file.items()}
+    return weights.coherence * np.array([support[c.file_id] for c in candidates], np.float32)
+
+
+def _names(question: QuestionView, candidate: Candidate, rarity: Mapping[str, float], weights: Weights) -> float:
+    """What the chunk and its file are called, against what is asked."""
+    path = [stem(part) for word in _WORD.findall(candidate.path) for part in split_identifier(word)]
+    symbol = [stem(part) for word in _WORD.findall(candidate.symbol) for part in split_identifier(word)]
+    score = weights.path * _coverage(question.terms, path, rarity)
+    score += weights.symbol * _coverage(question.terms, symbol, rarity)
+    if candidate.kind != "window" and candidate.symbol:
+        name = candidate.symbol.rpartition(".")[2]
+        if name in question.symbols:
+            score += weights.definition * (1.0 if candidate.kind == "class" else 0.9)
+        elif name.lower() in {s.lower() for s in question.symbols}:
+            score += weights.definition * 0.6
+    return score
+
+
+def _coverage(terms: Sequence[str], words: Sequence[str], rarity: Mapping[str, float]) -> float:
+    """The share of the question's weight that `words` cover; one stem may begin the other ("auth", "authentic")."""
+    total = sum(rarity.get(t, 1.0) for t in terms)
+    if not total:
+        return 0.0
+    covered = sum(rarity.get(t, 1.0) for t in terms if any(_same(t, w) for w in words))
+    return covered / total
+
+
+def _same(a: str, b: str) -> bool:
+    return a == b or (min(len(a), len(b)) >= 4 and (a.startswith(b) or b.startswith(a)))
+
+
+def path_prior(path: str, weights: Weights) -> float:
+    """At most 1: tests, examples, vendored code and files that only re-export are seldom what was meant."""
+    factor = 1.0
+    for pattern, weight in ((_TEST, weights.test), (_ASIDE, weights.aside), (_BARREL, weights.barrel)):
+        if pattern.search(path):
+            factor *= weight
+    return factor
+
+
+def _spread(candidates: Sequence[Candidate], score: Floats, weights: Weights) -> list[tuple[int, float]]:
+    """Best first, each further chunk of a file counted down, so that one file does not fill the list."""
+    seen: dict[int, int] = {}
+    out: list[tuple[int, float]] = []
+    for i in sorted(range(len(candidates)), key=lambda i: (-float(score[i]), candidates[i].chunk_id)):
+        file_id = candidates[i].file_id
+        out.append((i, float(score[i]) * weights.repeat ** seen.get(file_id, 0)))
+        seen[file_id] = seen.get(file_id, 0) + 1
+    return sorted(out, key=lambda pair: -pair[1])
+
+
+def reranked(recall: Floats, logits: Floats, weights: Weights) -> list[tuple[int, float]]:
+    """(position, score), best first, of candidates whose recall scores (float32 [k]) come best first.
+
+    The cross-encoder's logits (float32 [k]) are added to the recall scores, both standardised over the candidates:
+    a small cross-encoder that ranked alone would forget what recall knows. Scores are then set back onto the range
+    of the recall scores, so that the list stays comparable with what follows it.
+    """
+    mixed = _standardised(recall) + weights.rerank * _standardised(logits)
+    best_first = sorted(range(len(recall)), key=lambda i: (-float(mixed[i]), i))
+    return [(i, float(recall[n])) for n, i in enumerate(best_first)]
+
+
+def _standardised(values: Floats) -> Floats:
+    deviation = float(values.std()) if len(values) else 0.0
+    return np.asarray((values - values.mean()) / deviation if deviation else np.zeros_like(values), np.float32)
+
+
+def inverse_frequency(frequencies: Mapping[str, int], total: int) -> dict[str, float]:
+    """term → ln(1 + N / (1 + df)), a term's weight by how few of the N chunks hold it."""
+    return {term: math.log(1 + total / (1 + found)) for term, found in frequencies.items()}

@@ -1,0 +1,85 @@
+"""Settings, each declared once with type, default and help; read from `settings.toml` in the user's config folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.resources import resource_dir
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_APP = "spencer"
+DATA_DIR_VARIABLE = "SPENCER_DATA_DIR"
+
+
+def _setting(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help_text, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user may choose. Paths of the data folder and the pack come from the command line or the defaults."""
+
+    data_dir: Path
+    pack_dir: Path
+    device: str = _setting("auto", "Where the models run.", ("auto", "cpu", "cuda"))
+    threads: int = _setting(0, "Threads for the models; 0 means one for each core.")
+    max_file_mib: int = _setting(2, "Larger files are skipped, in MiB.")
+    include_vendored: bool = _setting(False, "Index vendored and build folders too.")
+    include_generated: bool = _setting(False, "Index generated files, such as lock files and compiled protocols, too.")
+    parse_seconds: int = _setting(5, "A file that takes longer to parse is indexed as plain lines.")
+    candidates: int = _setting(0, "How many of the best answers the re-ranker reads; 0 means what the pack advises.")
+
+
+def declared() -> tuple[Field[Any], ...]:
+    """The fields that `settings.toml` may set, in order."""
+    return tuple(f for f in fields(Settings) if f.metadata)
+
+
+def config_file() -> Path:
+    return platformdirs.user_config_path(_APP, appauthor=False) / "settings.toml"
+
+
+def load_settings(*, data_dir: Path | None = None, file: Path | None = None) -> Settings:
+    """Defaults, then `settings.toml`, then the command line. Raises UserError for a setting it does not know."""
+    path = file or config_file()
+    raw: dict[str, Any] = {}
+    if path.exists():
+        try:
+            raw = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"The settings in {path} cannot be read: {error}", hint="Correct or remove the file."
+            ) from error
+    environment = os.environ.get(DATA_DIR_VARIABLE)
+    default = Path(environment) if environment else platformdirs.user_data_path(_APP, appauthor=False)
+    pack = Path(raw.pop("pack")).expanduser() if isinstance(raw.get("pack"), str) else resource_dir() / "models/default"
+    return Settings((data_dir or default).expanduser().absolute(), pack, **_checked(path, raw))
+
+
+def _checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
+    known = {f.name: f for f in declared()}
+    for name, value in raw.items():
+        if name not in known:
+            raise UserError(f"{path}: there is no setting {name!r}", hint=f"Known settings: {', '.join(known)}, pack.")
+        setting = known[name]
+        choices = setting.metadata["choices"]
+        if type(value) is not type(setting.default) or (choices and value not in choices) or _negative(value):
+            wanted = " or ".join(map(repr, choices)) if choices else f"a {type(setting.default).__name__}, 0 or more"
+            raise UserError(f"{path}: {name} = {value!r} is not {wanted}", hint=setting.metadata["help"])
+    return dict(raw)
+
+
+def _negative(value: Any) -> bool:
+    return isinstance(value, int) and value < 0

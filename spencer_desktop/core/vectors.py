@@ -1,0 +1,180 @@
+"""Nearest vectors: exact search, and an hnswlib graph as a cache that is loaded only when it is proven whole.
+
+hnswlib 0.8 reports neither a full disk nor flipped bytes, so the graph lies beside a manifest with its size, SHA-256
+and the catalogue's generation. In any doubt the answer is exact search; the writer makes the graph anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hnswlib
+import numpy as np
+
+from spencer_desktop.core.errors import EnvironmentFault
+from spencer_desktop.core.types import Floats, Ids
+
+# Below this many vectors exact search answers in a few milliseconds, and a graph would only be one more file.
+GRAPH_FROM = 20_000
+_M, _EF_CONSTRUCTION, _EF = 16, 200, 160
+_MAX_DEAD = 0.2
+_ADD_BATCH = 2_048
+_FORMAT = 1
+
+Fetch = Callable[[Ids], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An hnswlib index over content ids. `dead` labels are in the graph but marked deleted."""
+
+    index: Any
+    labels: frozenset[int]
+    dead: frozenset[int]
+    generation: str
+
+    def search(self, query: Floats, k: int) -> tuple[Ids, Floats]:
+        """(content ids int64 [k'], cosines float32 [k']), best first, for a unit row float32 [d]; k' ≤ k."""
+        k = min(k, len(self.labels) - len(self.dead))
+        if k <= 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        self.index.set_ef(max(_EF, 2 * k))
+        labels, distances = self.index.knn_query(query[None, :], k=k, num_threads=1)
+        return labels[0].astype(np.int64), (1.0 - distances[0]).astype(np.float32)
+
+
+def exact_search(matrix: Floats, ids: Ids, query: Floats, k: int) -> tuple[Ids, Floats]:
+    """The k rows of `matrix` (float32 [n, d]) nearest to `query` (float32 [d]), best first; ties broken by id."""
+    scores = matrix @ query
+    top = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
+    top = top[np.lexsort((ids[top], -scores[top]))]
+    return ids[top], scores[top].astype(np.float32)
+
+
+class GraphCache:
+    """The graph's two files in the data folder. Written by the one writer, loaded by anyone."""
+
+    def __init__(self, directory: Path, space_id: str, dimension: int, *, build_from: int = GRAPH_FROM) -> None:
+        self._build_from = build_from
+        self._file = directory / "vectors.hnsw"
+        self._manifest = directory / "vectors.json"
+        self._space_id = space_id
+        self._dimension = dimension
+
+    def load(self) -> Graph | None:
+        """The graph, or None when there is none or its files do not agree with each other and with the pack."""
+        try:
+            manifest = json.loads(self._manifest.read_text("utf-8"))
+            if (manifest["format"], manifest["space_id"]) != (_FORMAT, self._space_id):
+                return None
+            if self._file.stat().st_size != manifest["size"] or _sha256(self._file) != manifest["sha256"]:
+                return None
+            index = hnswlib.Index(space="ip", dim=self._dimension)
+            index.load_index(str(self._file), allow_replace_deleted=False)
+            labels = frozenset(index.get_ids_list())
+            return Graph(index, labels, frozenset(manifest["dead"]), str(manifest["generation"]))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+            return None
+
+    def update(self, ids: Ids, generation: str, fetch: Fetch) -> None:
+        """Make the files hold exactly `ids` (ascending). Adds to the graph on disk where that is possible.
+
+        Raises EnvironmentFault when the files cannot be written; the old ones, if any, are then gone or whole.
+        """
+        if len(ids) < self._build_from:
+            self.discard()
+            return
+        old = self.load()
+        if old is not None and old.generation == generation:
+            return
+        graph = self._extended(old, ids, generation, fetch) or self._built(ids, generation, fetch)
+        try:
+            self._save(graph)
+        except OSError as error:
+            self.discard()
+            raise EnvironmentFault(
+                f"The vector cache {self._file} cannot be written ({error.strerror or error})",
+                hint="Free some space; until then search is exact, and slower on large indexes.",
+            ) from error
+
+    def discard(self) -> None:
+        for path in (self._manifest, self._file):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def _built(self, ids: Ids, generation: str, fetch: Fetch) -> Graph:
+        index = hnswlib.Index(space="ip", dim=self._dimension)
+        index.init_index(max_elements=len(ids), M=_M, ef_construction=_EF_CONSTRUCTION, random_seed=42)
+        _add(index, ids, fetch)
+        return Graph(index, frozenset(ids.tolist()), frozenset(), generation)
+
+    def _extended(self, old: Graph | None, ids: Ids, generation: str, fetch: Fetch) -> Graph | None:
+        """`old` with ids added, marked dead or revived; None when too much of it would be dead."""
+        if old is None:
+            return None
+        wanted = frozenset(ids.tolist())
+        dead = old.labels - wanted
+        if len(dead) > _MAX_DEAD * len(wanted):
+            return None
+        for label in dead - old.dead:
+            old.index.mark_deleted(label)
+        for label in old.dead & wanted:
+            old.index.unmark_deleted(label)
+        new = np.array(sorted(wanted - old.labels), np.int64)
+        old.index.resize_index(max(old.index.get_max_elements(), len(old.labels) + len(new)))
+        _add(old.index, new, fetch)
+        return Graph(old.index, old.labels | wanted, dead, generation)
+
+    def _save(self, graph: Graph) -> None:
+        temporary = self._file.with_suffix(".hnsw.new")
+        graph.index.save_index(str(temporary))
+        size = temporary.stat().st_size
+        if size != graph.index.index_file_size():
+            temporary.unlink()
+            raise OSError(f"only {size} bytes were written")
+        manifest = {
+            "format": _FORMAT,
+            "space_id": self._space_id,
+            "generation": graph.generation,
+            "size": size,
+            "sha256": _sha256(temporary),
+            "dead": sorted(graph.dead),
+        }
+        _sync(temporary)
+        self._manifest.unlink(missing_ok=True)
+        temporary.replace(self._file)
+        new_manifest = self._manifest.with_suffix(".json.new")
+        new_manifest.write_text(json.dumps(manifest), "utf-8")
+        _sync(new_manifest)
+        new_manifest.replace(self._manifest)
+        if os.name == "posix":
+            _sync(self._file.parent)
+
+
+def _add(index: Any, ids: Ids, fetch: Fetch) -> None:
+    for start in range(0, len(ids), _ADD_BATCH):
+        batch = ids[start : start + _ADD_BATCH]
+        index.add_items(fetch(batch), batch)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

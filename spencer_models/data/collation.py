@@ -1,0 +1,89 @@
+"""Texts → padded token ids, in batches of similar length. The tokenizer calls are those that the application makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+
+from spencer_desktop.core.types import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One padded batch: three int64 [n, t]."""
+
+    input_ids: Ids
+    attention_mask: Ids
+    token_type_ids: Ids
+
+
+class Collator:
+    """Cuts and pads texts, and (code, query) pairs, for one tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        # A private copy: truncation is a setting of the object, not of the call.
+        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+
+    def texts(self, texts: Sequence[str], max_tokens: int) -> Tokens:
+        """One row for each text, cut to `max_tokens`."""
+        return self._padded(list(texts), max_tokens)
+
+    def pairs(self, pairs: Sequence[tuple[str, str]], max_tokens: int) -> Tokens:
+        """One row for each (code, query); the longer of the two is cut first."""
+        return self._padded(list(pairs), max_tokens)
+
+    def _padded(self, inputs: list[str] | list[tuple[str, str]], max_tokens: int) -> Tokens:
+        self._tokenizer.enable_truncation(max_tokens)
+        encodings = self._tokenizer.encode_batch(inputs)
+        width = max(len(e.ids) for e in encodings)
+        rows = [_row(e, width) for e in encodings]
+        ids, mask, types = (np.array([r[part] for r in rows], np.int64) for part in range(3))
+        return Tokens(ids, mask, types)
+
+
+def _row(encoding: Encoding, width: int) -> tuple[list[int], list[int], list[int]]:
+    gap = [0] * (width - len(encoding.ids))
+    return encoding.ids + gap, encoding.attention_mask + gap, encoding.type_ids + gap
+
+
+def batches_by_length(texts: Sequence[str], batch: int) -> Iterator[list[int]]:
+    """Index lists that cover `texts` once, the longest first, so that a batch wastes little on padding."""
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    for start in range(0, len(order), batch):
+        yield order[start : start + batch]
+
+
+class ShuffledBatches:
+    """Batches of indices for any number of steps: shuffled anew each epoch, alike in length inside a batch.
+
+    `at(step)` depends on the seed and the step alone, so that a resumed run sees what an uninterrupted one would.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self._lengths = np.asarray(lengths)
+        self._batch = batch
+        self._seed = seed
+        self._per_epoch = -(-len(lengths) // batch)
+        self._epoch = -1
+        self._batches: list[Ids] = []
+
+    def at(self, step: int) -> Ids:
+        """int64 [at most batch]: the indices of one step."""
+        epoch, position = divmod(step, self._per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, self._shuffled(epoch)
+        return self._batches[position]
+
+    def _shuffled(self, epoch: int) -> list[Ids]:
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(len(self._lengths))
+        # Sorting inside blocks of many batches saves padding and keeps batches random in everything but length.
+        block = 50 * self._batch
+        for start in range(0, len(order), block):
+            part = order[start : start + block]
+            order[start : start + block] = part[np.argsort(self._lengths[part], kind="stable")]
+        batches = [order[i : i + self._batch] for i in range(0, len(order), self._batch)]
+        return [batches[i] for i in random.permutation(len(batches))]

@@ -1,0 +1,61 @@
+"""How else people would ask for the same function: rules that turn a sentence of documentation into questions."""
+
+from __future__ import annotations
+
+import re
+
+from spencer_desktop.core.text import split_identifier
+from spencer_models.data.corpus import Pair, text_number
+
+_THIRD_PERSON = re.compile(
+    r"^(return|get|set|create|compute|check|convert|find|load|save|read|write|add|remove|make|"
+    r"build|parse|update|print|run|call|generate|calculate|determine|test|apply|yield)s\b",
+    re.I,
+)
+_RETURN = re.compile(r"^(return|get|yield)\b\s*", re.I)
+_CONDITION = re.compile(r"^(?:return(?:s)? (?:true|1) (?:if|when)|whether|check(?:s)? (?:if|whether|that))\s+", re.I)
+_STOP = frozenset(
+    "a an the this that these of is are be been was were its it their given specified provided which if when whether "
+    "will should can may also such some any current".split()
+)
+_IMPERATIVE = re.compile(r"^[a-z]+$")
+
+
+def terse(sentence: str) -> str:
+    """The sentence as typed into a search box: no articles, no fillers, lower case."""
+    kept = [w for w in re.split(r"[^\w']+", sentence) if w and w.lower() not in _STOP]
+    return " ".join(kept).lower()
+
+
+def question(sentence: str) -> str:
+    """The sentence as a question; the sentence itself where no rule fits."""
+    text = sentence.strip()
+    condition = _CONDITION.match(text)
+    if condition:
+        return f"how to check if {text[condition.end() :]}"
+    base = _THIRD_PERSON.sub(lambda m: m.group(1).lower(), text)
+    first, _, rest = base.partition(" ")
+    if not rest or not _IMPERATIVE.match(first.lower()) or first.lower() in _STOP:
+        return text
+    if _RETURN.match(base):
+        return f"how to get {_RETURN.sub('', base)}"
+    return f"how to {first.lower()} {rest}" if _THIRD_PERSON.match(text) or first.lower() == first else text
+
+
+def symbol_words(symbol: str) -> str:
+    """`HTTPServer.parse_request` → "http server parse request"; dunders and private marks are dropped."""
+    return " ".join(part for name in symbol.split(".") for part in split_identifier(name.strip("_")) if part)
+
+
+def variants(sentence: str, symbol: str) -> tuple[str, ...]:
+    """The distinct ways of asking for one function, the sentence first."""
+    name = symbol_words(symbol)
+    candidates = [sentence, terse(sentence), question(sentence)] + ([name] if len(name.split()) > 1 else [])
+    return tuple(dict.fromkeys(c for c in candidates if c))
+
+
+def training_query(pair: Pair) -> str:
+    """One of the ways of asking for a pair, always the same one: most often the sentence, seldom the name."""
+    ways = variants(pair.query, pair.symbol)
+    turn = text_number(pair.code) % 8
+    return ways[0] if turn < 3 else ways[min(len(ways) - 1, (1, 1, 2, 2, 3)[turn - 3])]

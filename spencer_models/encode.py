@@ -1,0 +1,70 @@
+"""Many texts → vectors with a torch encoder, kept on disk so that each set is encoded once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spencer_desktop.core.types import Floats
+from spencer_models.backbones.minilm import Encoder
+from spencer_models.data.collation import Collator, Tokens, batches_by_length
+from spencer_models.loop import Report, autocast
+
+_BATCH = 64
+_REPORT_SECONDS = 30.0
+
+
+def tensors(tokens: Tokens) -> tuple[Tensor, Tensor, Tensor]:
+    """input_ids, attention_mask, token_type_ids: int64 [n, t], sharing memory with `tokens`."""
+    return (
+        torch.from_numpy(tokens.input_ids),
+        torch.from_numpy(tokens.attention_mask),
+        torch.from_numpy(tokens.token_type_ids),
+    )
+
+
+@torch.inference_mode()
+def encode(
+    encoder: Encoder, collator: Collator, texts: Sequence[str], max_tokens: int, precision: str, report: Report
+) -> Floats:
+    """float32 [n, d], unit rows, in the order of `texts`."""
+    encoder.eval()
+    rows = np.empty((len(texts), encoder.bert.config.hidden_size), np.float32)
+    started = told = time.monotonic()
+    # Characters measure the work that is left better than texts, the longest of which come first.
+    work = sum(len(t) for t in texts)
+    done = 0
+    with autocast(precision):
+        for batch in batches_by_length(texts, _BATCH):
+            rows[batch] = encoder(*tensors(collator.texts([texts[i] for i in batch], max_tokens))).numpy()
+            done += sum(len(texts[i]) for i in batch)
+            if time.monotonic() - told >= _REPORT_SECONDS:
+                told = time.monotonic()
+                left = (told - started) / done * (work - done)
+                report(f"encoding {len(texts)} texts: {done / work:4.0%}, under {left / 60 + 1:.0f} min left")
+    return rows
+
+
+def encode_once(
+    path: Path,
+    encoder: Encoder,
+    collator: Collator,
+    texts: Sequence[str],
+    max_tokens: int,
+    precision: str,
+    report: Report,
+) -> Floats:
+    """`encode`, or what an earlier call left at `path`; kept as float16, whose error (1e-3) is below bfloat16's."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = encode(encoder, collator, texts, max_tokens, precision, report)
+        temporary = path.with_suffix(".new.npy")
+        np.save(temporary, rows.astype(np.float16))
+        temporary.replace(path)
+    vectors: Floats = np.load(path).astype(np.float32)
+    return vectors
