@@ -31,9 +31,11 @@ _RECALL_AT = 10
 def run(engine: Engine, *, queries: int, chunks: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure one index. Raises UserError when too little is indexed to measure anything."""
     counts = engine.reader.catalog.counts()
-    if counts["vectors"] < _RECALL_AT:
-        raise UserError("Too little is indexed to measure", hint="Run `spencer index FOLDER` on some code first.")
     questions = _questions(engine.reader.catalog, queries)
+    if counts["vectors"] < _RECALL_AT or not questions:
+        raise UserError(
+            "Too little documented code is indexed to measure", hint="Run `spencer index FOLDER` on some code first."
+        )
     say(f"latency of {len(questions)} questions …")
     latency = _latency(engine, questions)
     say("recall of the hnswlib graph …")

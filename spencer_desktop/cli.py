@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from spencer_desktop import __version__, bench, demo, doctor
 from spencer_desktop import cli_output as out
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
+from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.settings import load_settings
-from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate
+from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate, Stage
 
 app = typer.Typer(
     name="spencer",
@@ -29,6 +33,8 @@ app = typer.Typer(
 )
 models = typer.Typer(help="The model packs on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
+
+_NO_OPTION = re.compile(r"--?[^\w-]")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
 Limit = Annotated[int, typer.Option("-k", "--limit", min=1, max=1000, help="How many answers.")]
@@ -68,7 +74,7 @@ def index(
 ) -> None:
     """Register folders and bring their index up to date. Ctrl-C stops safely; the next run goes on from there."""
     with _engine(context) as engine, _interruptible() as stopped, out.index_bars(quiet=as_json) as bars:
-        if not paths and not (engine.settings.data_dir / "catalog.sqlite3").exists():
+        if not paths and not has_catalog(engine.settings.data_dir):
             raise UserError("No folder is registered yet", hint="Give one: spencer index FOLDER")
         report = engine.index(paths or [], progress=bars, cancelled=stopped)
     if as_json:
@@ -106,7 +112,17 @@ def _interruptible() -> Iterator[_Stop]:
         signal.signal(signal.SIGINT, before)
 
 
-@app.command()
+class _QuestionCommand(TyperCommand):
+    """A question may begin with a dash ("->") where it cannot be meant as an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        dashed = [a for a in args[:end] if _NO_OPTION.match(a)]
+        plain = [a for a in args[:end] if not _NO_OPTION.match(a)]
+        return super().parse_args(ctx, [*plain, "--", *dashed, *args[end + 1 :]])
+
+
+@app.command(cls=_QuestionCommand)
 def search(
     context: typer.Context,
     query: Annotated[str | None, typer.Argument(help="A question, a symbol, or a pattern (with --mode regex).")] = None,
@@ -116,6 +132,7 @@ def search(
     path: Globs = None,
     mode: Annotated[Mode, typer.Option(help="How to look for it.")] = Mode.HYBRID,
     rerank: Annotated[bool | None, typer.Option("--rerank/--no-rerank", help="Read the best again.")] = None,
+    signals: Annotated[bool, typer.Option("--signals/--no-signals", help="Let names, paths and files count.")] = True,
     batch: Annotated[Path | None, typer.Option(help='Answer a file of {"id": …, "query": …} lines.')] = None,
     as_json: Json = False,
 ) -> None:
@@ -125,11 +142,11 @@ def search(
     filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()))
     with _engine(context) as engine:
         if batch is not None:
-            found = _answer_batch(engine, batch, Query("", limit, mode, filters, rerank))
+            code = _answer_batch(engine, batch, Query("", limit, mode, filters, rerank, signals))
         else:
-            update = _last(engine.search(Query(query or "", limit, mode, filters, rerank)))
-            found = _show(update, {"query": query, "mode": mode.value}, as_json)
-    raise typer.Exit(0 if found else 1)
+            update = _last(engine.search(Query(query or "", limit, mode, filters, rerank, signals)))
+            code = _show(update, {"query": query, "mode": mode.value}, as_json)
+    raise typer.Exit(code)
 
 
 def _last(updates: Iterator[SearchUpdate]) -> SearchUpdate:
@@ -137,7 +154,8 @@ def _last(updates: Iterator[SearchUpdate]) -> SearchUpdate:
     return update
 
 
-def _show(update: SearchUpdate, asked: dict[str, Any], as_json: bool) -> bool:
+def _show(update: SearchUpdate, asked: dict[str, Any], as_json: bool) -> int:
+    """Print an answer; the exit code that goes with it."""
     if as_json:
         facts = {"stage": update.stage.value, "elapsed_ms": round(update.elapsed_ms, 3), "notice": update.notice}
         out.print_json({**asked, **facts, "hits": out.hits_json(update.hits)})
@@ -147,43 +165,50 @@ def _show(update: SearchUpdate, asked: dict[str, Any], as_json: bool) -> bool:
             out.note(update.notice)
         if not update.hits:
             out.note("Nothing found.")
-    return bool(update.hits)
+    return 0 if update.hits else 1
 
 
-def _answer_batch(engine: Engine, file: Path, template: Query) -> bool:
-    """One line of JSON for each question, in order; a question that cannot be answered says why and has no hits."""
-    found = False
+def _answer_batch(engine: Engine, file: Path, template: Query) -> int:
+    """One line of JSON for each question, in order; the exit code that goes with all of them.
+
+    A question that cannot be answered has no hits, and the reason goes to stderr.
+    """
+    code = 1
     for number, (key, text) in enumerate(_batch_lines(file), 1):
         try:
-            query = Query(text, template.limit, template.mode, template.filters, template.rerank)
-            update = _last(engine.search(query))
+            update = _last(engine.search(replace(template, text=text)))
         except UserError as error:
-            out.print_json({"id": key, "elapsed_ms": 0.0, "hits": [], "error": f"question {number}: {error}"})
-            continue
-        found = found or bool(update.hits)
+            out.note(f"question {number}: {error}")
+            code = 2 if code else 0
+            update = SearchUpdate(Stage.RECALL, (), 0.0)
+        if update.hits:
+            code = 0
         out.print_json({"id": key, "elapsed_ms": round(update.elapsed_ms, 3), "hits": out.hits_json(update.hits)})
-    return found
+    return code
 
 
 def _batch_lines(file: Path) -> list[tuple[Any, str]]:
     try:
-        lines = file.read_text("utf-8").splitlines()
+        # Not `splitlines`: JSON may hold the other separators of lines that Unicode knows.
+        lines = file.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{file} cannot be read: {error}", hint="Give a UTF-8 file with one JSON object a line."
         ) from error
-    rows: list[tuple[Any, str]] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            rows.append((row["id"], str(row["query"])))
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{file}, line {number} is not a question", hint='Each line: {"id": 1, "query": "parse a date"}'
-            ) from error
-    return rows
+    return [_question(file, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _question(file: Path, number: int, line: str) -> tuple[Any, str]:
+    try:
+        row = json.loads(line)
+        key, text = row["id"], row["query"]
+        if not isinstance(text, str):
+            raise TypeError("the query is not a text")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{file}, line {number} is not a question", hint='Each line: {"id": 1, "query": "parse a date"}'
+        ) from error
+    return key, text
 
 
 @app.command()
@@ -203,7 +228,7 @@ def similar(
     filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()))
     with _engine(context) as engine:
         update = engine.similar(Path(file), int(line), limit=limit, filters=filters)
-    raise typer.Exit(0 if _show(update, {"place": place}, as_json) else 1)
+    raise typer.Exit(_show(update, {"place": place}, as_json))
 
 
 @app.command("list")
@@ -219,7 +244,7 @@ def list_repositories(
             if as_json:
                 out.print_json([{"path": path, "reason": row.reason} for path, row in rows.items()])
             for path, row in () if as_json else rows.items():
-                typer.echo(f"{out.printable(path)}  ({row.reason})")
+                typer.echo(out.on_one_line(f"{path}  ({row.reason})"))
             raise typer.Exit(0 if rows else 1)
         repositories = engine.repositories()
     if as_json:

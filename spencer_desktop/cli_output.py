@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from spencer_desktop.core.indexer import IndexProgress, IndexReport
 from spencer_desktop.core.types import Hit
 
 _SNIPPET_LINES = 6
+_PIPE_COLUMNS = 10_000
 
 
 def use_tolerant_streams() -> None:
@@ -32,13 +34,22 @@ def use_tolerant_streams() -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    out = Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if not out.is_terminal:
+        # Into a file or a pipe nothing is cut off, and no row of a table is broken.
+        out.width = _PIPE_COLUMNS
+    return out
 
 
 def printable(text: str) -> str:
     """Control characters, which could drive the terminal, as visible escapes; tabs become spaces."""
     expanded = text.expandtabs(4)
     return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in expanded)
+
+
+def on_one_line(text: str) -> str:
+    """As `printable`, for a name that holds line breaks too."""
+    return printable(text).replace("\n", "\\n")
 
 
 def print_json(value: Any) -> None:
@@ -83,7 +94,7 @@ def print_hits(hits: tuple[Hit, ...]) -> None:
     several = len({hit.root for hit in hits}) > 1
     for n, hit in enumerate(hits, 1):
         place = f"{hit.repository}: {hit.path}" if several else hit.path
-        title = Text(f"{n:2d}. ", "bold") + Text(printable(place).replace("\n", "\\n"), "bold cyan")
+        title = Text(f"{n:2d}. ", "bold") + Text(on_one_line(place), "bold cyan")
         title += Text(f":{hit.start_line}-{hit.end_line}")
         if hit.symbol:
             title += Text("  ") + Text(printable(hit.symbol), "bold green")
@@ -111,13 +122,14 @@ def repository_json(status: RepositoryStatus) -> dict[str, Any]:
 def print_repositories(rows: list[RepositoryStatus]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("repository", "files", "chunks", "to encode", "skipped", "folder"):
-        table.add_column(heading, justify="left" if heading in ("repository", "folder") else "right")
+        words = heading in ("repository", "folder")
+        table.add_column(heading, justify="left" if words else "right", overflow="fold")
     for row in rows:
-        folder = Text(printable(str(row.repository.root)))
+        folder = Text(on_one_line(str(row.repository.root)))
         if not row.present:
             folder += Text("  (missing)", "red")
         numbers = [Text(f"{n:,}") for n in (row.files, row.chunks, row.pending, row.skipped)]
-        table.add_row(Text(printable(row.repository.name)), *numbers, folder)
+        table.add_row(Text(on_one_line(row.repository.name)), *numbers, folder)
     console().print(table)
 
 
@@ -195,4 +207,10 @@ def index_bars(*, quiet: bool) -> Iterator[IndexBars]:
 
 
 def folder_bytes(folder: Path) -> int:
-    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    """What the files in it hold together; one that goes while it is looked at counts for nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            status = path.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total

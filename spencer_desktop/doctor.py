@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from spencer_desktop import cli_output as out
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.grammars import has_grammar, load_grammar
-from spencer_desktop.core.index import CATALOG
+from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.languages import LANGUAGES
 from spencer_desktop.core.pack import open_pack
@@ -52,7 +53,7 @@ def status(engine: Engine) -> dict[str, Any]:
         "device": engine.models.device_note(),
         "repositories": [],
     }
-    if (directory / CATALOG).exists():
+    if has_catalog(directory):
         facts["repositories"] = [out.repository_json(row) for row in engine.repositories()]
         facts["index"] = engine.reader.catalog.counts()
         facts["index_bytes"] = out.folder_bytes(directory)
@@ -158,14 +159,15 @@ def _grammars() -> Finding:
 
 
 def _disk(directory: Path) -> Finding:
-    existing = next(p for p in (directory, *directory.parents) if p.exists())
+    # `Path.exists` raises where a parent may not be looked into.
+    existing = next(p for p in (directory, *directory.parents) if os.path.exists(p))  # noqa: PTH110
     free = shutil.disk_usage(existing).free
     remedy = "" if free > _LOW_DISK_BYTES else "Free some space, or move the index with --data-dir."
     return Finding("disk", free > _LOW_DISK_BYTES, f"{free / 1e9:.1f} GB free at {existing}", remedy)
 
 
 def _index_health(settings: Settings) -> str:
-    if not (settings.data_dir / CATALOG).exists():
+    if not has_catalog(settings.data_dir):
         return f"none yet in {settings.data_dir}"
     with Engine.open(settings) as engine:
         problems = engine.reader.catalog.check()

@@ -7,42 +7,45 @@ from typing import Any
 
 from spencer_models.config import Recipe
 
+CARD = "MODEL_CARD.md"
+
 _INTRO = """# Model pack "{name}" {version}
 
-Local code search by the method of SPENCER (arXiv 2508.00546): a full code encoder, a query encoder distilled from it, and
-a cross-encoder that re-ranks. Made by one command, which can be stopped and started again:
+Local code search by the method of SPENCER (arXiv 2508.00546): a full code encoder, a query encoder distilled from
+it, and a cross-encoder that re-ranks. Made by one command, which can be stopped and started again:
 
     {command}
 
-| file | what it is |
-|---|---|
-| `code_encoder.onnx` | all-MiniLM-L6-v2 as published: 6 layers, 384 wide, mean pooling; int8 weights |
-| `query_encoder.onnx` | {depth} layers started from the teacher's layers {layers}, distilled on {texts:,} texts by L_QD + L_DD (Eq. 6 to 8) |
-| `reranker.onnx` | 6 layers started from the same weights, head "{head}", {loss} loss over one answer and {negatives} others |
-| `tokenizer.json` | the base model's, unchanged |
+- `code_encoder.onnx`: all-MiniLM-L6-v2 as published (6 layers, 384 wide, mean pooling), int8 weights.
+- `query_encoder.onnx`: {depth} layers, started from the teacher's layers {layers} (counted from 0) and distilled on
+  {texts:,} texts by L_QD + L_DD (Eq. 6 to 8), int8 weights.
+- `reranker.onnx`: 6 layers started from the same weights; head "{head}", {loss} loss over one answer and
+  {negatives} others, int8 weights.
+- `tokenizer.json`: the base model's, unchanged.
 
-The re-ranker is a residual: candidates are ordered by `{scale:g} · cosine + logit`, as in its training. It is {default} by
-default, because the mix {verdict}.
+The re-ranker is a residual: candidates are ordered by `{scale:g} · cosine + logit`, as in its training. It is
+{verdict}.
 """
 
 _RESULTS = """
 ## Figures
 
-Mean reciprocal rank on held-out questions, whole packages or {share:.0%} of the questions of each file, which no model
-was trained on, the code without its documentation; measured by the command above through the application's own inference.
-"full" and "distilled" are recall with either query encoder, "cross@K" the re-ranker's order alone, "mix@K" as shipped.
+Mean reciprocal rank on held-out questions: those of whole packages ("mined"), and {share:.0%} of the questions of each
+file. No model was trained on them; the code stands without its documentation. Measured by the command above through the
+application's own inference. "full" and "distilled" are recall with either query encoder, "cross@K" the order by the
+re-ranker alone, "mix@K" the order as shipped.
 
 {table}
 
-int8 weights cost {int8_loss:.4f} of the mean MRR at most. The student's mean cosine with its teacher on {cosine_n:,} held-out
-questions is {cosine:.4f}.
+int8 weights cost at most {int8_loss:.4f} of the mean MRR. The mean cosine of the student with its teacher is
+{cosine:.4f} on {cosine_n:,} held-out questions.
 """
 
 _DATA = """
 ## Data
 
-{train:,} pairs for training, {valid:,} for validation; corpus SHA-256 `{sha256}`. Pairs whose question or code, normalised,
-stands in a measuring set were left out ({leaked} of them). The corpus is not part of the pack.
+{train:,} pairs for training, {valid:,} for validation; corpus SHA-256 `{sha256}`. Pairs whose normalised
+question or code stands in a measuring set were left out ({leaked}). The corpus is no part of the pack.
 
 | source | version | licence | split | pairs |
 |---|---|---|---|---|
@@ -50,20 +53,13 @@ stands in a measuring set were left out ({leaked} of them). The corpus is not pa
 
 ## Known weaknesses
 
-Trained on Python and a little Java, C#, SQL and shell; other languages rely on what the base model knows. A model reads the
-first {code} tokens of a function. Questions in other languages than English were not measured.
+Trained on Python and a little Java, C#, SQL and shell; for other languages it relies on what the base model knows. A
+model reads the first {code} tokens of a function. Questions in other languages than English were not measured.
 """
 
 
-def render(
-    recipe: Recipe,
-    summary: Mapping[str, Any],
-    figures: Mapping[str, Any],
-    *,
-    helps: bool,
-    licences: Mapping[str, str],
-) -> str:
-    """The card. `summary` is that of the corpus, `figures` those of the manifest, `licences` those of the pair files."""
+def render(recipe: Recipe, summary: Mapping[str, Any], figures: Mapping[str, Any], *, helps: bool) -> str:
+    """The card, in Markdown. `summary` is that of the corpus, `figures` are those of the manifest."""
     intro = _INTRO.format(
         name="default",
         version=recipe.version,
@@ -75,8 +71,9 @@ def render(
         loss=recipe.rerank.loss,
         negatives=recipe.rerank.negatives,
         scale=recipe.rerank.recall_scale,
-        default="on" if helps else "off",
-        verdict="beats recall on the held-out sets below" if helps else "does not beat recall on all held-out sets below",
+        verdict="on by default: the mix beats recall on the held-out sets below"
+        if helps
+        else "off by default: the mix does not beat recall on all of the held-out sets below",
     )
     results = _RESULTS.format(
         share=recipe.corpus.held_out_share,
@@ -90,7 +87,7 @@ def render(
         valid=summary["pairs"]["valid"],
         sha256=summary["sha256"],
         leaked=summary["left_out_as_measuring_sets"],
-        sources="\n".join(_sources(summary, licences)),
+        sources="\n".join(_sources(summary, recipe.licences)),
         code=recipe.lengths.code,
     )
     return intro + results + data

@@ -1,16 +1,19 @@
 """The `spencer-models` command: from a recipe to a model pack, whole or step by step.
 
 torch takes seconds to import and stands in an optional extra. So that `--help`, a misspelt option and a missing extra
-are answered at once and in words, the module that needs torch is imported by `_run`, in one place, not at the top.
+are answered at once and in words, the module that needs torch is imported by `_torch_side`, not at the top.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,9 +76,9 @@ def pack(
     questions: Annotated[int, typer.Option(help="Held-out questions of each source to measure with.")] = 150,
 ) -> None:
     """Make a model pack, from the sources to the checked files. Stopped, it goes on where it was."""
-    run = _run(recipe, train, exclude, work)
+    run, release = _run(recipe, train, exclude, work), _torch_side()
     command = " ".join(["spencer-models", *sys.argv[1:]])
-    typer.echo(make_pack(run, out, questions, command))
+    typer.echo(release.make_pack(run, out, questions, command))
 
 
 @app.command()
@@ -88,19 +91,28 @@ def evaluate(
     questions: Annotated[int, typer.Option(help="Held-out questions of each source to measure with.")] = 150,
 ) -> None:
     """Measure any pack on the held-out questions of a recipe's corpus."""
-    typer.echo(_run(recipe, train, exclude, work).measure(pack, questions))
+    release = _torch_side()
+    scores = release.measure(_run(recipe, train, exclude, work), pack, questions)
+    typer.echo(release.table(scores))
 
 
 def _run(recipe: Path, train: list[Path] | None, exclude: list[Path] | None, work: Path) -> Run:
     parsed = read_recipe(recipe)
     pairs, held_out = _files(train or [], "*.jsonl"), _files(exclude or [], "*.json")
+    run: Run = _torch_side().Run(parsed, pairs, held_out, work, _reporter())
+    return run
+
+
+def _torch_side() -> ModuleType:
+    """`spencer_models.release`, which stands on torch. EnvironmentFault when the extra is not installed."""
+    # Read once, when torch loads. Beside other work, threads that spin at every barrier make training ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        from spencer_models.pipeline import Run
+        return importlib.import_module("spencer_models.release")
     except ModuleNotFoundError as error:
         raise EnvironmentFault(
             f"Training needs {error.name}, which is not installed", hint="pip install 'spencer-desktop[train]'"
         ) from error
-    return Run(parsed, pairs, held_out, work, _reporter())
 
 
 def _files(places: list[Path], pattern: str) -> list[Path]:

@@ -22,11 +22,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CorpusConfig:
-    """Which installed packages are mined (name → version), and how much of each pair file is kept for validation."""
+    """Which installed packages are mined (name → version), and how much of each pair file is kept for validation.
+
+    `max_package_pairs` and `max_file_pairs` keep a large source from being all that a short run sees.
+    """
 
     train: Mapping[str, str]
     valid: Mapping[str, str]
     held_out_share: float
+    max_package_pairs: int
+    max_file_pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,10 @@ class RerankConfig:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides what a run makes, its inputs apart. `precision` is "float32" or "bfloat16"."""
+    """Everything that decides what a run makes, its inputs apart.
+
+    `precision` is "float32" or "bfloat16"; `licences` says under which licence each pair file stands.
+    """
 
     name: str
     version: str
@@ -88,6 +96,7 @@ class Recipe:
     lengths: LengthConfig
     distill: DistillConfig
     rerank: RerankConfig
+    licences: Mapping[str, str]
 
 
 def fingerprint(*parts: Any) -> str:

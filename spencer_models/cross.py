@@ -19,11 +19,13 @@ from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Floats, Ids
 from spencer_models.backbones.minilm import PairScorer
 from spencer_models.config import RerankConfig
-from spencer_models.data.collation import Collator
+from spencer_models.data.collation import Collator, batches_by_length
 from spencer_models.data.negatives import Negatives, hard_negatives
 from spencer_models.encode import tensors
 from spencer_models.loop import FitResult, Plan, Report, fit
 from spencer_models.losses import group_matching, group_ranking
+
+_PAIR_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,16 @@ def train_reranker(
     def loss_of(step: int, progress: float) -> Tensor:
         groups = sampler.groups(step, progress, config.groups)
         pairs = [(code, query_text(g.query)) for g in groups for code in g.codes]
-        residual = scorer(*tensors(collator.pairs(pairs, config.max_tokens))).view(len(groups), -1)
+        residual = _logits(scorer, collator, pairs, config.max_tokens).view(len(groups), -1)
         cosines = torch.from_numpy(np.stack([g.cosines for g in groups]))
         return objective(config.recall_scale * cosines + residual) / len(groups)
 
     return fit(scorer, loss_of, plan, folder, report)
+
+
+def _logits(scorer: PairScorer, collator: Collator, pairs: list[tuple[str, str]], max_tokens: int) -> Tensor:
+    """float32 [n], in the order of `pairs`; pairs of like length go through the model together, to save padding."""
+    batches = list(batches_by_length([code + query for code, query in pairs], _PAIR_BATCH))
+    parts = [scorer(*tensors(collator.pairs([pairs[i] for i in batch], max_tokens))) for batch in batches]
+    order = torch.tensor([i for batch in batches for i in batch])
+    return torch.cat(parts)[torch.argsort(order)]

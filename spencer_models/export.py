@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,20 @@ def export_float(model: nn.Module, path: Path, probe: Tokens, *, output_name: st
     EnvironmentFault when it is above 1e-4: then this mixture of torch and ONNX Runtime cannot be trusted.
     """
     model.eval()
+    with _quiet():
+        _export(model, path, output_name)
+    with torch.no_grad():
+        expected = model(*(torch.from_numpy(getattr(probe, name)) for name in INPUT_NAMES)).numpy()
+    difference = float(np.abs(OnnxModel(path, threads=1)(probe) - expected).max())
+    if not difference <= PARITY_LIMIT:
+        raise EnvironmentFault(
+            f"The exported graph {path.name} differs from torch by {difference:.2g} (allowed: {PARITY_LIMIT})",
+            hint="Install the versions of torch and onnxruntime that the `train` extra names.",
+        )
+    return difference
+
+
+def _export(model: nn.Module, path: Path, output_name: str) -> None:
     # Batch and length must differ from each other and from 1, or the exporter would fix them as constants.
     ids = torch.ones(2, 7, dtype=torch.int64)
     batch, length = torch.export.Dim("batch"), torch.export.Dim("tokens")
@@ -58,15 +75,22 @@ def export_float(model: nn.Module, path: Path, probe: Tokens, *, output_name: st
         opset_version=OPSET,
         external_data=False,
     )
-    with torch.no_grad():
-        expected = model(*(torch.from_numpy(getattr(probe, name)) for name in INPUT_NAMES)).numpy()
-    difference = float(np.abs(OnnxModel(path, threads=1)(probe) - expected).max())
-    if not difference <= PARITY_LIMIT:
-        raise EnvironmentFault(
-            f"The exported graph {path.name} differs from torch by {difference:.2g} (allowed: {PARITY_LIMIT})",
-            hint="Install the versions of torch and onnxruntime that the `train` extra names.",
-        )
-    return difference
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter and the quantiser say about their own insides and about libraries not used here."""
+    loggers = [logging.getLogger(), logging.getLogger("torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 def quantise(source: Path, target: Path) -> None:
@@ -74,11 +98,7 @@ def quantise(source: Path, target: Path) -> None:
 
     Products of two activations (attention) stay in float: quantising them costs accuracy and saves nothing.
     """
-    root = logging.getLogger()
-    level = root.level
-    # The library advises on the root logger to run a preparation that only helps convolutions.
-    root.setLevel(logging.ERROR)
-    try:
+    with _quiet():
         quantize_dynamic(
             source,
             target,
@@ -87,7 +107,4 @@ def quantise(source: Path, target: Path) -> None:
             op_types_to_quantize=["MatMul", "Gather"],
             extra_options={"MatMulConstBOnly": True},
         )
-    finally:
-        root.setLevel(level)
-    model = onnx.load(target)
-    onnx.checker.check_model(model)
+    onnx.checker.check_model(onnx.load(target))

@@ -1,17 +1,16 @@
-"""Trained models → a pack folder: graphs, tokenizer, manifest, model card."""
+"""Trained models → a pack folder: graphs, tokenizer, manifest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
-from torch import nn
 
 from spencer_desktop.core.pack import CODE_ENCODER, FORMAT, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER
 from spencer_models.backbones.minilm import Encoder, PairScorer
@@ -19,8 +18,6 @@ from spencer_models.config import Recipe
 from spencer_models.data.collation import Collator
 from spencer_models.export import export_float, quantise
 from spencer_models.loop import Report
-
-CARD = "MODEL_CARD.md"
 
 _PROBE_QUERIES = ("open a file", "read all the lines of a text file into a list without the line ends", "x")
 _PROBE_CODES = (
@@ -40,33 +37,36 @@ class Trained:
     reranker: PairScorer
 
 
-def write_graphs(trained: Trained, recipe: Recipe, folder: Path, *, int8: bool, report: Report) -> None:
-    """Writes tokenizer.json and the three graphs. EnvironmentFault when a graph does not agree with torch."""
+def write_graphs(trained: Trained, recipe: Recipe, folder: Path, report: Report) -> None:
+    """Writes tokenizer.json and the three float32 graphs. EnvironmentFault when one does not agree with torch."""
     folder.mkdir(parents=True, exist_ok=True)
     trained.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     collator = Collator(trained.tokenizer)
     texts = collator.texts([*_PROBE_QUERIES, *_PROBE_CODES], recipe.lengths.code)
     pairs = collator.pairs(list(zip(_PROBE_CODES, _PROBE_QUERIES, strict=True)), recipe.lengths.pair)
-    graphs: list[tuple[str, nn.Module, str]] = [
-        (CODE_ENCODER, trained.code, "vectors"),
-        (QUERY_ENCODER, trained.query, "vectors"),
-        (RERANKER, trained.reranker, "logits"),
-    ]
-    for name, model, output in graphs:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            plain = Path(scratch) / name
-            difference = export_float(model, plain, pairs if name == RERANKER else texts, output_name=output)
-            if int8:
-                quantise(plain, folder / name)
-            else:
-                plain.replace(folder / name)
-        report(f"{name}: differs from torch by {difference:.1e}, {(folder / name).stat().st_size / 1e6:.1f} MB")
+    for name, model, output, probe in (
+        (CODE_ENCODER, trained.code, "vectors", texts),
+        (QUERY_ENCODER, trained.query, "vectors", texts),
+        (RERANKER, trained.reranker, "logits", pairs),
+    ):
+        difference = export_float(model, folder / name, probe, output_name=output)
+        report(f"{name}: float32, differs from torch by {difference:.1e}")
+
+
+def quantise_graphs(source: Path, folder: Path, report: Report) -> None:
+    """Writes the int8 form of what `write_graphs` wrote to `source`, and copies the tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
+    for name in (CODE_ENCODER, QUERY_ENCODER, RERANKER):
+        quantise(source / name, folder / name)
+        report(f"{name}: int8, {(folder / name).stat().st_size / 1e6:.1f} MB")
 
 
 def write_manifest(
     recipe: Recipe,
     folder: Path,
     *,
+    dimension: int,
     licences: Sequence[Mapping[str, str]],
     rerank_by_default: bool,
     figures: Mapping[str, Any],
@@ -78,7 +78,7 @@ def write_manifest(
         "name": "default",
         "version": recipe.version,
         "space_id": files[CODE_ENCODER]["sha256"],
-        "dimension": 384,
+        "dimension": dimension,
         "max_query_tokens": recipe.lengths.query,
         "max_code_tokens": recipe.lengths.code,
         "max_pair_tokens": recipe.lengths.pair,

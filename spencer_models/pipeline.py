@@ -57,7 +57,7 @@ class Run:
         self.recipe = recipe
         self._pair_files = tuple(pair_files)
         self._held_out_files = tuple(held_out_files)
-        self._report = report
+        self.report = report
         inputs = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (*pair_files, *held_out_files)}
         common = [recipe.seed, recipe.precision, recipe.lengths]
         parts = [inputs, recipe.corpus]
@@ -76,7 +76,7 @@ class Run:
         folder = self.corpus_folder
         if not (folder / SUMMARY_NAME).is_file():
             held_out = read_held_out(self._held_out_files)
-            build_corpus(self.recipe.corpus, self._pair_files, held_out, whole_functions, folder, self._report)
+            build_corpus(self.recipe.corpus, self._pair_files, held_out, whole_functions, folder, self.report)
         return read_corpus(folder)
 
     @cached_property
@@ -115,7 +115,7 @@ class Run:
                 ),
                 self.code_vectors,
             )
-            self._report(f"distilling {len(self.questions.texts)} texts into layers {config.layers}")
+            self.report(f"distilling {len(self.questions.texts)} texts into layers {config.layers}")
             plan = self._plan(config.learning_rate, config.warmup, config.weight_decay, config.minutes)
             distil(
                 student,
@@ -125,7 +125,7 @@ class Run:
                 batch=config.batch,
                 max_tokens=self.recipe.lengths.query,
                 folder=folder,
-                report=self._report,
+                report=self.report,
             )
             save_bert(student.bert, folder)
         return Encoder(load_bert(folder))
@@ -140,7 +140,7 @@ class Run:
         if not weights.is_file():
             sampler = GroupSampler(self._pools(), config.mix, config.depth, config.negatives, self.recipe.seed)
             plan = self._plan(config.learning_rate, config.warmup, config.weight_decay, config.minutes)
-            train_reranker(scorer, sampler, self.collator, config, plan, folder, self._report)
+            train_reranker(scorer, sampler, self.collator, config, plan, folder, self.report)
             save_file({k: v.contiguous() for k, v in scorer.state_dict().items()}, weights)
         scorer.load_state_dict(load_file(weights))
         return scorer
@@ -162,7 +162,7 @@ class Run:
         return pools
 
     def _vectors(self, path: Path, encoder: Encoder, texts: Sequence[str], length: int) -> Floats:
-        return encode_once(path, encoder, self.collator, texts, length, self.recipe.precision, self._report)
+        return encode_once(path, encoder, self.collator, texts, length, self.recipe.precision, self.report)
 
     def _plan(self, learning_rate: float, warmup: float, weight_decay: float, minutes: float) -> Plan:
         return Plan(learning_rate, warmup, weight_decay, self.recipe.seed, self.recipe.precision, minutes=minutes)
@@ -178,6 +178,6 @@ class Run:
             {query_text(t) for p in self.corpus.pairs if p.split == VALID for t in variants(p.query, p.symbol)}
         )
         length, precision = self.recipe.lengths.query, self.recipe.precision
-        taught = encode(self.teacher, self.collator, texts, length, precision, self._report)
-        learnt = encode(self.student, self.collator, texts, length, precision, self._report)
+        taught = encode(self.teacher, self.collator, texts, length, precision, self.report)
+        learnt = encode(self.student, self.collator, texts, length, precision, self.report)
         return {"mean_cosine": round(mean_cosine(learnt, taught), 4), "questions": len(texts)}

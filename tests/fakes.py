@@ -91,15 +91,15 @@ def parse_date(text):
     """Mix two colors."""
     return [a * share + b * (1 - share) for a, b in zip(first, second)]
 ''',
-    "lib/queue.go": '''package queue
+    "lib/queue.go": """package queue
 
 // Push adds an item at the end of the queue.
 func (q *Queue) Push(item string) {
 \tq.items = append(q.items, item)
 }
-''',
-    "tests/test_session.py": '''def test_parse_date():
+""",
+    "tests/test_session.py": """def test_parse_date():
     assert parse_date("2024-05-01") == (2024, 5, 1)
-''',
+""",
     "README.md": "# Small project\n\nParses dates and mixes colors.\n",
 }

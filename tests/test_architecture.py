@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("spencer_desktop", "spencer_models")
@@ -51,6 +59,43 @@ def test_the_application_loads_without_the_training_libraries_and_qt() -> None:
     answer = json.loads(done.stdout)
     assert "spencer_desktop.core.search" in answer["imported"]
     assert [name for name in HEAVY if name in answer["loaded"]] == []
+
+
+@pytest.mark.parametrize(("package", "extras"), [("spencer_desktop", ()), ("spencer_models", ("train",))])
+def test_every_import_is_of_a_declared_dependency(package: str, extras: tuple[str, ...]) -> None:
+    """A package that is only there because another one brought it may be gone after the next installation."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = list(project["dependencies"])
+    for extra in extras:
+        requirements += project["optional-dependencies"][extra]
+    declared = {distribution_name(requirement) for requirement in requirements}
+    providers = importlib.metadata.packages_distributions()
+    undeclared = {
+        f"{path.name}: {module}"
+        for path in (ROOT / package).rglob("*.py")
+        for module in imported_modules(path) - sys.stdlib_module_names - {*PACKAGES}
+        if declared.isdisjoint(distribution_name(name) for name in providers.get(module, [module]))
+    }
+    assert undeclared == set()
+
+
+def distribution_name(requirement: str) -> str:
+    match = re.match(r"[\w.-]+", requirement)
+    assert match is not None
+    return re.sub(r"[-_.]+", "-", match.group()).lower()
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The top-level names that the module imports, anywhere in it."""
+
+    def names() -> Iterator[str]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield node.module or ""
+
+    return {name.partition(".")[0] for name in names()}
 
 
 @every_module

@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 import numpy as np
 
-from spencer_desktop.core.database import open_database, transaction, translated
+from spencer_desktop.core.database import open_database, snapshot, transaction, translated
 from spencer_desktop.core.text import code_header, terms
 from spencer_desktop.core.types import Chunk, FilePatch, Floats, Ids
 
@@ -48,7 +48,7 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """Why a path was left out. `size` and `mtime_ns` are -1 where its name was the reason, not its bytes."""
+    """Why a path was left out. `size` and `mtime_ns` tell whether bytes that were the reason have changed; else -1."""
 
     reason: str
     size: int
@@ -106,6 +106,10 @@ class Catalog:
         """One atomic change; every writing method below must run inside one."""
         return transaction(self._db)
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Several reads of one state, whatever another process commits meanwhile."""
+        return snapshot(self._db)
+
     def _rows(self, sql: str, bindings: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translated(self.path):
             return self._db.execute(sql, bindings).fetchall()
@@ -120,6 +124,9 @@ class Catalog:
         self._db.execute(
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
         )
+
+    def drop_meta(self, key: str) -> None:
+        self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
 
     # Repositories
 
@@ -147,7 +154,7 @@ class Catalog:
         return {os.fsdecode(path): FileRow(*rest) for path, *rest in rows}
 
     def apply(self, repository_id: int, patch: FilePatch, known: FileRow | None) -> None:
-        """Replace what is known of one file. A file whose bytes are unchanged keeps its chunks."""
+        """Replace what is known of one file."""
         path = os.fsencode(patch.path)
         values = (patch.size, patch.mtime_ns, patch.digest, patch.language, patch.problem)
         if known:
@@ -211,7 +218,7 @@ class Catalog:
         self._db.execute("DELETE FROM skipped WHERE repository_id = ?", (repository_id,))
         self._db.executemany(
             "INSERT INTO skipped (repository_id, path, reason, size, mtime_ns) VALUES (?, ?, ?, ?, ?)",
-            ((repository_id, os.fsencode(path), s.reason, s.size, s.mtime_ns) for path, s in skipped.items()),
+            ((repository_id, os.fsencode(path), _text(s.reason), s.size, s.mtime_ns) for path, s in skipped.items()),
         )
 
     # Vectors
@@ -228,9 +235,7 @@ class Catalog:
 
     def contents(self, ids: Ids) -> dict[int, str]:
         """content id → the input of the code encoder."""
-        if not len(ids):
-            return {}
-        rows = self._rows("SELECT id, header || text FROM content WHERE id IN carray(?)", (apsw.carray(ids),))
+        rows = self._rows("SELECT id, header || text FROM content WHERE id IN carray(?)", (_array(ids),))
         return dict(rows)
 
     def add_vectors(self, ids: Iterable[int], vectors: Floats) -> None:
@@ -251,7 +256,7 @@ class Catalog:
         if not len(ids):
             return np.empty((0, dimension), np.float32)
         sql = "SELECT data FROM vector WHERE content_id IN carray(?) ORDER BY content_id"
-        data = b"".join(row for (row,) in self._rows(sql, (apsw.carray(ids),)))
+        data = b"".join(row for (row,) in self._rows(sql, (_array(ids),)))
         return np.frombuffer(data, np.float16).reshape(len(ids), dimension).astype(np.float32)
 
     def forget_orphans(self) -> None:
@@ -270,7 +275,7 @@ class Catalog:
 
     def match(self, expression: str, limit: int, files: Ids | None) -> list[tuple[int, float]]:
         """(chunk id, BM25 score, higher is better), best first, for an FTS5 expression; only in `files` if given."""
-        where, bindings = ("", ()) if files is None else (_IN_FILES, (apsw.carray(files),))
+        where, bindings = ("", ()) if files is None else (_IN_FILES, (_array(files),))
         sql = f"SELECT rowid, -{_BM25} AS score FROM posting WHERE posting MATCH ? {where} ORDER BY score DESC LIMIT ?"
         return [(i, score) for i, score in self._rows(sql, (expression, *bindings, limit))]
 
@@ -278,26 +283,26 @@ class Catalog:
         """How many chunks hold each of these index terms; 0 for terms that none holds."""
         sql = "SELECT term, doc FROM vocabulary WHERE term = ?"
         found = dict(row for word in words for row in self._rows(sql, (word,)))
+        for word in words:
+            if not word.isascii():
+                # SQLite's tokenizer goes on to fold accents and the like; the vocabulary has only what came of it.
+                found[word] = self._rows("SELECT count(*) FROM posting WHERE posting MATCH ?", (f'"{word}"',))[0][0]
         return {word: found.get(word, 0) for word in words}
 
     def chunks_of_contents(self, content_ids: Ids, files: Ids | None) -> list[tuple[int, int]]:
         """(chunk id, content id) of every place where these contents stand; only in `files` if given."""
-        if not len(content_ids):
-            return []
-        where, bindings = ("", ()) if files is None else ("AND file_id IN carray(?)", (apsw.carray(files),))
+        where, bindings = ("", ()) if files is None else ("AND file_id IN carray(?)", (_array(files),))
         sql = f"SELECT id, content_id FROM chunk WHERE content_id IN carray(?) {where} ORDER BY id"
-        return [(i, c) for i, c in self._rows(sql, (apsw.carray(content_ids), *bindings))]
+        return [(i, c) for i, c in self._rows(sql, (_array(content_ids), *bindings))]
 
     def contents_in_files(self, files: Ids) -> Ids:
         """Ascending content ids that stand in these files."""
         sql = "SELECT DISTINCT content_id FROM chunk WHERE file_id IN carray(?) ORDER BY content_id"
-        return np.array([i for (i,) in self._rows(sql, (apsw.carray(files),))], np.int64)
+        return np.array([i for (i,) in self._rows(sql, (_array(files),))], np.int64)
 
     def chunk_rows(self, ids: Ids) -> dict[int, ChunkRow]:
         """chunk id → row; ids that no longer exist are left out."""
-        if not len(ids):
-            return {}
-        rows = self._rows(f"{_CHUNK_ROW} WHERE c.id IN carray(?)", (apsw.carray(ids),))
+        rows = self._rows(f"{_CHUNK_ROW} WHERE c.id IN carray(?)", (_array(ids),))
         return {row[0]: _chunk_row(row) for row in rows}
 
     def chunks_at(self, root: Path, path: str) -> list[ChunkRow]:
@@ -307,7 +312,7 @@ class Catalog:
 
     def texts(self, files: Ids | None) -> Iterator[tuple[int, str]]:
         """(chunk id, text) of every chunk, in no order; only in `files` if given."""
-        where, bindings = ("", ()) if files is None else ("WHERE c.file_id IN carray(?)", (apsw.carray(files),))
+        where, bindings = ("", ()) if files is None else ("WHERE c.file_id IN carray(?)", (_array(files),))
         with translated(self.path):
             yield from self._db.execute(
                 f"SELECT c.id, t.text FROM chunk c JOIN content t ON t.id = c.content_id {where}", bindings
@@ -364,6 +369,16 @@ class Catalog:
         """Give freed pages back to the disk."""
         with translated(self.path):
             self._db.execute("VACUUM")
+
+
+def _text(words: str) -> str:
+    """Words that may quote a path, as SQLite can keep them: bytes that are no text become "?"."""
+    return words.encode("utf-8", "replace").decode("utf-8")
+
+
+def _array(ids: Ids) -> Any:
+    """Ids as SQLite's table-valued function takes them, which refuses an empty array; no row has the id 0."""
+    return apsw.carray(ids if len(ids) else np.zeros(1, np.int64))
 
 
 _IN_FILES = "AND rowid IN (SELECT id FROM chunk WHERE file_id IN carray(?))"

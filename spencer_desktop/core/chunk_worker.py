@@ -277,11 +277,12 @@ def _to_row(chunk: Chunk) -> list[Any]:
 
 
 def _from_row(language: str, row: list[Any]) -> Chunk:
-    *values, doc_span = row
-    return Chunk(language, *values, tuple(doc_span) if doc_span else None)
+    values = dict(zip(_WIRE_FIELDS, row, strict=True))
+    values["doc_span"] = tuple(row[-1]) if row[-1] else None
+    return Chunk(language=language, **values)
 
 
-# All but the language, which the parent knows; doc_span is the last.
+# All but the language, which the parent knows; `doc_span` is the last.
 _WIRE_FIELDS = [field.name for field in dataclasses.fields(Chunk)][1:]
 
 

@@ -17,6 +17,10 @@ from spencer_desktop.core.types import Chunk
 __all__ = ["DEFAULT_LIMITS", "ChunkLimits", "chunk_file", "window_chunks"]
 
 _FUNCTIONS = frozenset({"function", "method"})
+_CLASS_LIKE = frozenset({"class", "module", "extension"})
+
+# A longer line before the contents of a namespace or `impl` says enough to be a chunk of its own.
+_MAX_BARE_CHARS = 120
 
 
 def chunk_file(path: str, language: str, source: str, limits: ChunkLimits = DEFAULT_LIMITS) -> list[Chunk]:
@@ -96,11 +100,14 @@ class _Assembly:
         self._lines = lines
         self._definitions = definitions
         self._drafts: list[_Draft] = []
+        self._function_units: dict[int, _Unit] = {}
+        self._held = -1
         units = _choose_units(definitions, lines)
         # Per row: the innermost unit, and the innermost unit or scope, which names a window.
         self._owner = [-1] * len(lines.rows)
         self._namer = [-1] * len(lines.rows)
-        self._containers = set()
+        self._containers: set[int] = set()
+        self._with_methods: set[int] = set()
         for index, definition in enumerate(definitions):
             rows = slice(definition.first, definition.last + 1)
             is_unit = units[index] == index
@@ -108,8 +115,10 @@ class _Assembly:
                 self._namer[rows] = [index] * (definition.last + 1 - definition.first)
             if is_unit:
                 self._owner[rows] = [index] * (definition.last + 1 - definition.first)
-                if definition.parent >= 0:
-                    self._containers.add(units[definition.parent])
+                around = units[definition.parent] if definition.parent >= 0 else -1
+                self._containers.add(around)
+                if definition.kind in _FUNCTIONS:
+                    self._with_methods.add(around)
 
     def drafts(self) -> list[_Draft]:
         for owner, group in groupby(range(len(self._owner)), key=self._owner.__getitem__):
@@ -117,21 +126,27 @@ class _Assembly:
             if owner < 0:
                 self._windows(rows[0], rows[-1], "")
             elif owner in self._containers:
-                self._container_rows(self._definitions[owner], rows[0], rows[-1])
+                self._container_rows(owner, rows[0], rows[-1])
             else:
                 definition = self._definitions[owner]
                 self._pieces(definition, definition.first, definition.last, _Unit(definition.first, definition.last))
-        self._join_lead()
+        self._release()
         return self._drafts
 
-    def _container_rows(self, definition: Definition, first: int, last: int) -> None:
+    def _container_rows(self, owner: int, first: int, last: int) -> None:
         """Rows of a definition between the units that stand in it."""
+        definition = self._definitions[owner]
         if definition.kind in _FUNCTIONS:
-            self._pieces(definition, first, last, _Unit(definition.first, definition.last))
-        elif first == definition.first and (header := self._lines.trim(first, last)):
-            self._pieces(definition, *header, _Unit(*header))
-        else:
+            unit = self._function_units.setdefault(owner, _Unit(definition.first, definition.last))
+            self._pieces(definition, first, last, unit)
+            return
+        header = self._lines.trim(first, last) if first == definition.first else None
+        if header is None:
             self._windows(first, last, definition.symbol)
+        elif self._is_bare(definition, *header) and (definition.kind == "extension" or owner not in self._with_methods):
+            self._hold(header[0])
+        else:
+            self._pieces(definition, *header, _Unit(*header))
 
     def _pieces(self, definition: Definition, first: int, last: int, unit: _Unit) -> None:
         limits = self._lines.limits
@@ -139,34 +154,62 @@ class _Assembly:
             begins = span[0] <= definition.first
             if not begins and self._absorb(*span):
                 continue
-            self._drafts.append(_Draft(*span, unit, definition.symbol, definition, documented=begins))
+            self._add(_Draft(*span, unit, definition.symbol, definition, documented=begins))
 
     def _windows(self, first: int, last: int, symbol: str) -> None:
         for span in split_span(self._lines, first, last):
             if self._absorb(*span):
                 continue
             namer = self._namer[span[0]]
-            if namer >= 0 and namer == self._namer[span[1]]:
-                symbol = self._definitions[namer].symbol
-            self._drafts.append(_Draft(*span, _Unit(*span), symbol))
+            if namer < 0 or namer != self._namer[span[1]]:
+                self._add(_Draft(*span, _Unit(*span), symbol))
+            elif self._is_bare(self._definitions[namer], *span):
+                self._hold(span[0])
+            else:
+                self._add(_Draft(*span, _Unit(*span), self._definitions[namer].symbol))
 
     def _absorb(self, first: int, last: int) -> bool:
-        """Give rows that say too little on their own ("}", "end") to the draft before them."""
-        if not self._drafts or not self._lines.is_trivial(first, last):
+        """Give rows that say too little on their own ("}", "end") to the draft before them.
+
+        At the top of a file ("<?php", "#!/bin/sh"), and after rows that wait themselves, they go to the next one.
+        """
+        if not self._lines.is_trivial(first, last):
             return False
-        previous = self._drafts[-1]
-        previous.last = max(previous.last, last)
-        previous.unit.last = max(previous.unit.last, last)
+        if self._held >= 0 or not self._drafts:
+            self._hold(first)
+        else:
+            self._extend(last)
         return True
 
-    def _join_lead(self) -> None:
-        """Nothing stands before the first lines of a file ("<?php", "#!/bin/sh"): they join what follows."""
-        if len(self._drafts) < 2:
-            return
-        lead, following = self._drafts[:2]
-        if lead.definition is None and self._lines.is_trivial(lead.first, lead.last):
-            following.first = following.unit.first = lead.first
-            del self._drafts[0]
+    def _is_bare(self, definition: Definition, first: int, last: int) -> bool:
+        """Whether rows `first..last` are one short line, and all that stands before the contents: `impl Stack {`."""
+        if first != definition.first or last == definition.last or definition.doc:
+            return False
+        return self._lines.width(first, first) < _MAX_BARE_CHARS and self._lines.is_trivial(first + 1, last)
+
+    def _hold(self, first: int) -> None:
+        """Rows from `first` on wait for the next draft and become its beginning."""
+        if self._held < 0:
+            self._held = first
+
+    def _add(self, draft: _Draft) -> None:
+        if self._held >= 0:
+            draft.first = draft.unit.first = self._held
+            self._held = -1
+        self._drafts.append(draft)
+
+    def _extend(self, last: int) -> None:
+        draft = self._drafts[-1]
+        draft.last = max(draft.last, last)
+        draft.unit.last = max(draft.unit.last, last)
+
+    def _release(self) -> None:
+        """At the end of the file nothing follows what still waits."""
+        rest = self._lines.trim(self._held, len(self._owner) - 1) if self._held >= 0 else None
+        if rest and self._drafts:
+            self._extend(rest[1])
+        elif rest:
+            self._drafts.append(_Draft(*rest, _Unit(*rest), ""))
 
 
 def _finish(draft: _Draft, language: str, lines: SourceLines) -> Chunk:
@@ -175,7 +218,7 @@ def _finish(draft: _Draft, language: str, lines: SourceLines) -> Chunk:
     kind = definition.kind if definition else "window"
     return Chunk(
         language=language,
-        kind="class" if kind == "module" else kind,
+        kind="class" if kind in _CLASS_LIKE else kind,
         symbol=draft.symbol,
         signature=definition.signature if definition else "",
         doc=documented.doc if documented else "",

@@ -52,6 +52,20 @@ def transaction(connection: apsw.Connection) -> Iterator[None]:
 
 
 @contextmanager
+def snapshot(connection: apsw.Connection) -> Iterator[None]:
+    """Reads inside see one state of the database, whatever another process commits meanwhile."""
+    if connection.in_transaction:
+        yield
+        return
+    with translated(Path(connection.filename)):
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into EnvironmentFault with a remedy."""
     try:
@@ -106,6 +120,8 @@ def _prepare(path: Path, connection: apsw.Connection) -> None:
         repositories = [] if version == 0 else _repositories(connection)
         _drop_everything(connection)
         connection.execute(schema.TABLES)
+        # Ids begin again with each new catalogue: what is kept outside it by id must know which one it belongs to.
+        connection.execute("INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))))")
         connection.executemany("INSERT INTO repository (root, name, added_at) VALUES (?, ?, ?)", repositories)
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {schema.VERSION}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -113,7 +114,9 @@ class Engine:
 
     def repositories(self) -> list[RepositoryStatus]:
         catalog = self._reader.catalog
-        return [RepositoryStatus(r, r.root.is_dir(), **catalog.repository_counts(r.id)) for r in catalog.repositories()]
+        return [
+            RepositoryStatus(r, _present(r.root), **catalog.repository_counts(r.id)) for r in catalog.repositories()
+        ]
 
     def skipped(self, name_or_path: str) -> dict[str, SkippedRow]:
         """path → why it was left out, for one repository."""
@@ -152,21 +155,32 @@ class Engine:
 
 def _folder(path: Path) -> Path:
     absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - keep the path as the user knows it
-    if not absolute.exists():
-        raise UserError(f"There is no folder {absolute}", hint="Give the path of a folder that exists.")
-    if not absolute.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(absolute.stat().st_mode)
+    except FileNotFoundError as error:
+        raise UserError(f"There is no folder {absolute}", hint="Give the path of a folder that exists.") from error
+    except OSError as error:
+        raise UserError(
+            f"{absolute} cannot be opened ({error.strerror})", hint="Give the path of a folder that you may read."
+        ) from error
+    if not is_folder:
         raise UserError(f"{absolute} is a file", hint=f"Give its folder: spencer index {absolute.parent}")
     return absolute
 
 
+def _present(root: Path) -> bool:
+    return os.path.isdir(root)  # noqa: PTH112 - `Path.is_dir` raises where a parent may not be looked into
+
+
 def _free_name(root: Path, taken: set[str]) -> str:
     """The folder's name; where it is taken, with as much of the path before it as tells them apart."""
-    parts = [p for p in root.parts if p != root.anchor] or [str(root)]
+    # A name is text; what a path is made of need not be.
+    parts = [os.fsencode(p).decode("utf-8", "replace") for p in root.parts if p != root.anchor]
     for n in range(1, len(parts) + 1):
         name = "/".join(parts[-n:])
         if name not in taken:
             return name
-    return str(root)
+    return root.anchor + "/".join(parts)
 
 
 def _find(repositories: list[Repository], name_or_path: str) -> Repository:

@@ -39,6 +39,7 @@ from spencer_desktop.core.regular import SPECIAL_FILE, SYMBOLIC_LINK, NotRegular
 from spencer_desktop.core.types import FileEntry, SkippedFile
 
 EMPTY = "empty"
+UNREADABLE = "unreadable"
 VANISHED = "vanished"
 CHANGED = "changed while it was read"
 
@@ -238,7 +239,7 @@ def _size_reason(size: int, limits: WalkLimits) -> str:
 def _words_for(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return VANISHED
-    return str(error) if isinstance(error, NotRegularError) else f"unreadable ({error.strerror})"
+    return str(error) if isinstance(error, NotRegularError) else f"{UNREADABLE} ({error.strerror})"
 
 
 def read_file(root: Path, path: str, limits: WalkLimits = DEFAULT_LIMITS) -> FileContent | SkippedFile:

@@ -1,6 +1,6 @@
 """Lists of ignore patterns with git's meaning, byte for byte (git's dir.c and wildmatch.c; `git help gitignore`).
 
-A list is compiled into two regular expressions, so that asking it costs little however many patterns it has. Every
+A list is compiled into few regular expressions, so that asking it costs little however many patterns it has. Every
 wildcard that is followed by another one is atomic: a hostile pattern such as `*a*a*a*a*b` cannot backtrack without end.
 Not done: `core.ignoreCase`; names are compared as they are written.
 """
@@ -20,6 +20,9 @@ FOLDER_MARK = b"\0"
 _STAR = b"*"  # any bytes of one name
 _FOLDERS = b"**/"  # nothing, or any number of whole folders
 _ANYTHING = b"**"  # any bytes, slashes too
+
+# `re` takes time that grows with the square of the number of groups in an expression.
+_ALTERNATIVES = 200
 
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _BOM = b"\xef\xbb\xbf"
@@ -57,20 +60,24 @@ class PatternList:
     """The patterns of one file, in its order. `names` sees the last name of a path only, `paths` all of it."""
 
     patterns: tuple[Pattern, ...]
-    names: re.Pattern[bytes] | None
-    paths: re.Pattern[bytes] | None
+    names: tuple[re.Pattern[bytes], ...]
+    paths: tuple[re.Pattern[bytes], ...]
 
     def last_match(self, path: bytes, path_at: int, name_at: int) -> Pattern | None:
         """The last pattern that matches `path[path_at:]`, whose last name begins at `name_at`; None when none does.
 
         `path` is "/"-separated and, for a folder, ends with FOLDER_MARK.
         """
-        best = -1
-        if self.names and (match := self.names.match(path, name_at)):
-            best = int(match.lastgroup[1:])  # type: ignore[index]  # every alternative is a named group
-        if self.paths and (match := self.paths.match(path, path_at)):
-            best = max(best, int(match.lastgroup[1:]))  # type: ignore[index]
+        best = max(_index(self.names, path, name_at), _index(self.paths, path, path_at))
         return None if best < 0 else self.patterns[best]
+
+
+def _index(expressions: tuple[re.Pattern[bytes], ...], path: bytes, at: int) -> int:
+    """The index of the last pattern that matches, -1 when none does."""
+    for expression in expressions:
+        if match := expression.match(path, at):
+            return int(match.lastgroup[1:])  # type: ignore[index]  # every alternative ends in a named group
+    return -1
 
 
 @lru_cache(maxsize=512)
@@ -93,14 +100,16 @@ def parse(data: bytes) -> PatternList:
         except _NeverMatches:
             continue
         end = rb"\0\Z" if only_folders else rb"\0?\Z"
-        (names if by_name else paths).append(b"(?P<p%d>%s)%s" % (len(patterns), regex, end))
+        (names if by_name else paths).append(b"%s%s(?P<p%d>)" % (regex, end, len(patterns)))
         patterns.append(Pattern(negated, not _SPECIAL.search(glob)))
-    return PatternList(tuple(patterns), _union(names), _union(paths))
+    return PatternList(tuple(patterns), _compile(names), _compile(paths))
 
 
-def _union(alternatives: list[bytes]) -> re.Pattern[bytes] | None:
+def _compile(alternatives: list[bytes]) -> tuple[re.Pattern[bytes], ...]:
     # Alternatives are tried from the left, and the last pattern of a file is the one that counts.
-    return re.compile(b"|".join(reversed(alternatives))) if alternatives else None
+    last_first = alternatives[::-1]
+    starts = range(0, len(last_first), _ALTERNATIVES)
+    return tuple(re.compile(b"|".join(last_first[start : start + _ALTERNATIVES])) for start in starts)
 
 
 def _lines(data: bytes) -> Iterator[bytes]:

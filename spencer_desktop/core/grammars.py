@@ -1,9 +1,10 @@
 """What counts as a definition in each language: the tree-sitter grammars and one query for each.
 
 Captures that the outline reads. On the definition itself: `function` (a method where the definition around it is a
-class), `method`, `class` (a chunk for its header, methods inside), `module` (likewise, functions inside), `scope` (only
-qualifies names), `filescope` (a scope up to the end of the file). Inside it: `name`, `owner` (a type that qualifies the
-name from outside, like a Go receiver), `body` (where the signature ends), `docstring` (documentation inside the body).
+class), `method`, `class` (a chunk for its header, methods inside), `extension` (of a class defined elsewhere: its bare
+header is no chunk), `module` (a class whose functions are no methods), `scope` (only qualifies names), `filescope` (a
+scope up to the end of the file). Inside it: `name`, `owner` (a type that qualifies the name from outside, like a Go
+receiver), `body` (where the signature ends), `docstring` (documentation inside the body).
 Beside it: `comment`, `docattr` (documentation that is code) and `attr` (decorators, attributes) on the lines above.
 Names that begin with "_" serve predicates only. `(#set! name "x")` names a definition that has no name node.
 """
@@ -113,7 +114,7 @@ _QUERIES: dict[str, str] = {
 (attribute_item) @attr
 (function_item name: (_) @name body: (_) @body) @function
 (macro_definition name: (_) @name (macro_rule) @body) @function
-(impl_item type: (_) @name body: (_) @body) @class
+(impl_item type: (_) @name body: (_) @body) @extension
 (trait_item name: (_) @name body: (_) @body) @class
 (struct_item name: (_) @name body: (_)? @body) @class
 (enum_item name: (_) @name body: (_) @body) @class
@@ -161,18 +162,20 @@ _QUERIES: dict[str, str] = {
     "kotlin": """
 [(line_comment) (block_comment)] @comment
 (function_declaration name: (_) @name (function_body) @body) @function
-(function_declaration (user_type) @owner . "." . name: (_) @name (function_body) @body) @function
+(function_declaration [(user_type) @owner (nullable_type (user_type) @owner)] . "." . name: (_) @name
+  (function_body) @body) @function
 (secondary_constructor "constructor" @name (block) @body) @method
 (class_declaration name: (_) @name [(class_body) (enum_class_body)]? @body) @class
 (object_declaration name: (_) @name (class_body)? @body) @class
-(companion_object name: (_) @name (class_body) @body) @class
-(companion_object !name (class_body) @body (#set! name "Companion")) @class
+(companion_object name: (_) @name (class_body) @body) @extension
+(companion_object !name (class_body) @body (#set! name "Companion")) @extension
 """,
     "swift": """
 [(comment) (multiline_comment)] @comment
 (function_declaration name: (_) @name body: (_) @body) @function
 (init_declaration "init" @name body: (_) @body) @method
 (deinit_declaration "deinit" @name body: (_) @body) @method
+(class_declaration declaration_kind: "extension" name: (_) @name body: (_) @body) @extension
 (class_declaration name: (_) @name body: (_) @body) @class
 (protocol_declaration name: (_) @name body: (_) @body) @class
 """,

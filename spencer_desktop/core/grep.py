@@ -58,8 +58,9 @@ def matching_lines(catalog: Catalog, pattern: str, files: Ids | None, cancelled:
 
 def _lines(compiled: Any, row: ChunkRow) -> Iterator[LineMatch]:
     lines = row.text.split("\n")
-    prior = path_prior(row.path, Weights())
-    defines = row.kind != "window" and compiled.search(row.symbol.rpartition(".")[2]) is not None
+    prior = path_prior(row.path, row.language, Weights())
+    begins = row.kind != "window" and row.start_line == row.unit_start_line
+    defines = begins and compiled.search(row.symbol.rpartition(".")[2]) is not None
     offsets = dict.fromkeys(row.text.count("\n", 0, match.start()) for match in compiled.finditer(row.text))
     for n, offset in enumerate(offsets):
         score = prior * (2.0 if defines and n == 0 else 1.0)
@@ -75,7 +76,7 @@ def _compile(pattern: str) -> Any:
     options.log_errors = False
     try:
         return re2.compile(f"(?m){pattern}", options)
-    except re2.error as error:
+    except (re2.error, UnicodeEncodeError) as error:
         detail = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else error
         raise UserError(
             f"The pattern {pattern!r} is not a regular expression that RE2 takes: {detail}",

@@ -34,7 +34,7 @@ _POINTER = b"gitdir: "
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class WorkTree:
     """A git working tree. `common` is the git folder that all its worktrees share, most often `.git`."""
 
     top: Path
@@ -92,8 +92,8 @@ class Rules:
         if _TELLING.isdisjoint(names):
             return self
         rules, folder = self, Path(location)
-        if ".git" in names and (repository := open_repository(folder)):
-            rules = replace(rules, git=_repository_scopes(repository, base, shown))
+        if ".git" in names and (tree := work_tree_at(folder)):
+            rules = replace(rules, git=_repository_scopes(tree, base, shown))
         if GITIGNORE in names:
             rules = replace(rules, git=_scope(folder, GITIGNORE, base, shown) + rules.git)
         if IGNORE in names:
@@ -109,28 +109,29 @@ def rules_above(root: Path) -> tuple[Rules, bytes]:
     `root` is absolute. Inside a repository the rules begin at its top. Where they ignore `root` itself they are
     dropped: whoever names an ignored folder wants to see it.
     """
-    plain = Rules(git=_global_scopes(root, base=0))
     top = enclosing_top(root)
-    if top is None or top == root:
-        return plain, b""
+    if top == root:
+        return Rules(), b""  # `enter` adds the rules of a repository at its top
+    if top is None:
+        return Rules(git=_global_scopes(root, base=0)), b""
     rules, path, folder = Rules(), b"", top
     for name in root.relative_to(top).parts:
         rules = rules.enter(str(folder), _TELLING, len(path), shown=f"{folder}{os.sep}")
         name_at, path = len(path), path + os.fsencode(name)
         verdict = rules.verdict(path + FOLDER_MARK, name_at)
         if verdict and verdict.ignored:
-            return plain, b""
+            return Rules(git=_global_scopes(root, base=0)), b""
         folder, path = folder / name, path + b"/"
     return rules, path
 
 
 def enclosing_top(folder: Path) -> Path | None:
     """The top of the git working tree that `folder` (absolute) lies in, None when it lies in none."""
-    return next((candidate for candidate in (folder, *folder.parents) if open_repository(candidate)), None)
+    return next((candidate for candidate in (folder, *folder.parents) if work_tree_at(candidate)), None)
 
 
-def open_repository(folder: Path) -> Repository | None:
-    """The repository whose top is `folder`; None when there is no `.git`, or one that git would not accept either."""
+def work_tree_at(folder: Path) -> WorkTree | None:
+    """The work tree whose top is `folder`; None when there is no `.git`, or one that git would not accept either."""
     git = folder / ".git"
     try:
         if not git.is_dir():
@@ -143,13 +144,13 @@ def open_repository(folder: Path) -> Repository | None:
         complete = (common / "objects").is_dir() and (common / "refs").is_dir()
     except (OSError, ValueError):  # ValueError: a pointer with a NUL in it
         return None
-    return Repository(folder, common) if complete else None
+    return WorkTree(folder, common) if complete else None
 
 
-def _repository_scopes(repository: Repository, base: int, shown: str) -> tuple[_Scope, ...]:
-    patterns = parse(_read(repository.common / "info" / "exclude", follow=True))
+def _repository_scopes(tree: WorkTree, base: int, shown: str) -> tuple[_Scope, ...]:
+    patterns = parse(_read(tree.common / "info" / "exclude", follow=True))
     own = (_Scope(patterns, base, f"{shown}.git/info/exclude", about_search=False),) if patterns.patterns else ()
-    return own + _global_scopes(repository.top, base)
+    return own + _global_scopes(tree.top, base)
 
 
 def _global_scopes(folder: Path, base: int) -> tuple[_Scope, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -32,14 +33,14 @@ class Index:
         self._dimension = dimension
         self._lock = _take_lock(directory) if writable else None
         try:
-            if not writable and not (directory / CATALOG).exists():
+            if not writable and not has_catalog(directory):
                 raise UserError(f"Nothing is indexed in {directory} yet", hint="Run `spencer index FOLDER` first.")
             self.catalog = Catalog(directory / CATALOG, writable=writable)
         except BaseException:
             self._release()
             raise
-        self._cache = GraphCache(directory, space_id, dimension)
-        self._seen: str | None = None
+        self._cache = GraphCache(directory, f"{self.catalog.meta('identity')} {space_id}", dimension)
+        self._seen: tuple[str, int] | None = None
         self._ids: Ids = np.empty(0, np.int64)
         self._matrix: Floats | None = None
         self._graph: Graph | None = None
@@ -75,8 +76,12 @@ class Index:
         gone: list[FileRow],
         touched: list[tuple[int, int, int]],
         skipped: Mapping[str, SkippedRow],
+        limits: str,
     ) -> None:
-        """End a pass over a repository: drop files that are gone, note (file id, size, mtime_ns) of unchanged ones."""
+        """End a pass over a repository: drop files that are gone, note (file id, size, mtime_ns) of unchanged ones.
+
+        `limits` names what decided, beside the files themselves, which of them are indexed.
+        """
         with self.catalog.transaction():
             for file in gone:
                 self.catalog.remove_file(file.id)
@@ -84,8 +89,13 @@ class Index:
                 self.catalog.touch(file_id, size, mtime_ns)
             self.catalog.replace_skipped(repository.id, skipped)
             self.catalog.mark_indexed(repository.id)
+            self.catalog.set_meta(_limits_key(repository), limits)
             if gone:
                 self._next_generation()
+
+    def limits_of(self, repository: Repository) -> str | None:
+        """The `limits` of the last pass over a repository that came to its end."""
+        return self.catalog.meta(_limits_key(repository))
 
     def register(self, root: Path, name: str) -> None:
         with self.catalog.transaction():
@@ -95,8 +105,12 @@ class Index:
         """Forget a repository, its text and its vectors for good. Its files on disk are not touched."""
         with self.catalog.transaction():
             self.catalog.remove_repository(repository.id)
+            self.catalog.drop_meta(_limits_key(repository))
             self.catalog.forget_orphans()
+            # Until segments are merged, the text index keeps the words of rows that are gone; a graph keeps vectors.
+            self.catalog.optimize()
             self._next_generation()
+        self._cache.discard()
         self.catalog.compact()
 
     def adopt_space(self) -> None:
@@ -142,18 +156,22 @@ class Index:
 
         `query` is a unit row, float32 [d]. Empty where the stored vectors belong to another pack.
         """
-        self._refresh()
-        if files is not None:
-            rows = np.flatnonzero(np.isin(self._ids, self.catalog.contents_in_files(files), assume_unique=True))
-            return exact_search(self._rows()[rows], self._ids[rows], query, k)
-        if self._graph is not None:
-            return self._graph.search(query, k)
-        return exact_search(self._rows(), self._ids, query, k)
+        with self.catalog.snapshot():
+            self._refresh()
+            if files is not None:
+                rows = np.flatnonzero(np.isin(self._ids, self.catalog.contents_in_files(files), assume_unique=True))
+                return exact_search(self._rows()[rows], self._ids[rows], query, k)
+            if self._graph is not None:
+                # Raised where fewer than k can be reached: a graph does not connect everything with everything.
+                with suppress(RuntimeError):
+                    return self._graph.search(query, k)
+            return exact_search(self._rows(), self._ids, query, k)
 
     def nearest_exact(self, query: Floats, k: int) -> tuple[Ids, Floats]:
         """As `nearest`, without the graph: the oracle that the graph is measured against."""
-        self._refresh()
-        return exact_search(self._rows(), self._ids, query, k)
+        with self.catalog.snapshot():
+            self._refresh()
+            return exact_search(self._rows(), self._ids, query, k)
 
     @property
     def chunk_count(self) -> int:
@@ -173,28 +191,45 @@ class Index:
 
     def cosines(self, query: Floats, rows: list[ChunkRow]) -> Floats:
         """float32 [n]: the cosine of each chunk with `query`, NaN for chunks not encoded yet."""
-        self._refresh()
         wanted = np.array([row.content_id for row in rows], np.int64)
-        known = np.unique(wanted[np.isin(wanted, self._ids)])
-        found = dict(zip(known.tolist(), self.catalog.vectors(known, self._dimension) @ query, strict=True))
+        with self.catalog.snapshot():
+            self._refresh()
+            known = np.unique(wanted[np.isin(wanted, self._ids)])
+            found = dict(zip(known.tolist(), self.catalog.vectors(known, self._dimension) @ query, strict=True))
         return np.array([found.get(i, np.nan) for i in wanted.tolist()], np.float32)
 
     def _refresh(self) -> None:
-        generation = self._generation()
-        if generation == self._seen:
-            return
-        self._ids = self.catalog.vector_ids() if self.speaks_this_space else np.empty(0, np.int64)
-        self._matrix = None
-        graph = self._cache.load() if len(self._ids) else None
-        self._graph = graph if graph is not None and graph.generation == generation else None
-        self._chunks = self.catalog.chunk_count()
-        self._pending = self.catalog.pending_count()
-        self._seen = generation
+        with self.catalog.snapshot():
+            # The writer's graph comes after the generation that it holds.
+            seen = (self._generation(), self._cache.stamp())
+            if seen == self._seen:
+                return
+            self._ids = self.catalog.vector_ids() if self.speaks_this_space else np.empty(0, np.int64)
+            self._matrix = None
+            self._graph = self._cache.load(seen[0]) if len(self._ids) else None
+            self._chunks = self.catalog.chunk_count()
+            self._pending = self.catalog.pending_count()
+            self._seen = seen
 
     def _rows(self) -> Floats:
         if self._matrix is None:
             self._matrix = self.catalog.vectors(self._ids, self._dimension)
         return self._matrix
+
+
+def has_catalog(directory: Path) -> bool:
+    """Whether anything was ever indexed in a data folder. Raises EnvironmentFault when it may not be looked into."""
+    try:
+        return (directory / CATALOG).exists()
+    except OSError as error:
+        raise EnvironmentFault(
+            f"The data folder {directory} cannot be read ({error.strerror})",
+            hint="Change its permissions, or choose another folder with --data-dir.",
+        ) from error
+
+
+def _limits_key(repository: Repository) -> str:
+    return f"limits of repository {repository.id}"
 
 
 def _take_lock(directory: Path) -> filelock.BaseFileLock:

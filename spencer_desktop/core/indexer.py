@@ -10,13 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 
 from spencer_desktop.core.catalog import FileRow, Repository, SkippedRow
 from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
 from spencer_desktop.core.errors import SpencerError
-from spencer_desktop.core.files import FileContent, FileUnavailable, WalkLimits, read_file, walk
+from spencer_desktop.core.files import UNREADABLE, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file, walk
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.text import MAX_CODE_CHARS
 from spencer_desktop.core.types import Encoder, FileEntry, FilePatch, SkippedFile
@@ -66,6 +67,7 @@ class _Pass:
     known: dict[str, FileRow]
     skipped_before: dict[str, SkippedRow]
     skipped: dict[str, SkippedRow]
+    same_limits: bool
     present: set[str] = field(default_factory=set)
     touched: list[tuple[FileRow, FileContent]] = field(default_factory=list)
 
@@ -101,6 +103,8 @@ class Indexer:
         self._index.adopt_space()
         with ChunkWorker(deadline_s=self._parse_seconds) as worker:
             for repository in repositories:
+                if self._cancelled():
+                    break
                 try:
                     self._read(repository, worker)
                 except SpencerError as error:
@@ -116,14 +120,7 @@ class Indexer:
         return report
 
     def _read(self, repository: Repository, worker: ChunkWorker) -> None:
-        found = list(walk(repository.root, self._limits))
-        state = _Pass(
-            repository,
-            entries=[f for f in found if isinstance(f, FileEntry)],
-            known=self._index.catalog.files(repository.id),
-            skipped_before=self._index.catalog.skipped(repository.id),
-            skipped={f.path: SkippedRow(f.reason, -1, -1) for f in found if isinstance(f, SkippedFile)},
-        )
+        state = self._walk(repository)
         sent: deque[FileContent] = deque()
         patches: list[tuple[FilePatch, FileRow | None]] = []
         committed = time.monotonic()
@@ -136,6 +133,17 @@ class Indexer:
         self._commit(repository, patches)
         if not self._cancelled():
             self._finish(state)
+
+    def _walk(self, repository: Repository) -> _Pass:
+        found = list(takewhile(lambda _: not self._cancelled(), walk(repository.root, self._limits)))
+        return _Pass(
+            repository,
+            entries=[f for f in found if isinstance(f, FileEntry)],
+            known=self._index.catalog.files(repository.id),
+            skipped_before=self._index.catalog.skipped(repository.id),
+            skipped={f.path: SkippedRow(f.reason, -1, -1) for f in found if isinstance(f, SkippedFile)},
+            same_limits=self._index.limits_of(repository) == repr(self._limits),
+        )
 
     def _sources(self, state: _Pass, sent: deque[FileContent]) -> Iterator[tuple[str, str, str]]:
         """(path, language, text) for the chunk worker, which reads ahead; `sent` keeps what it has not answered yet."""
@@ -152,9 +160,9 @@ class Indexer:
             done, total = n + 1, len(state.entries)
             self._progress(IndexProgress("read", state.repository.name, done, total, _eta(began, done, total)))
             known, skipped = state.known.get(entry.path), state.skipped_before.get(entry.path)
-            if skipped is not None and (skipped.size, skipped.mtime_ns) == (entry.size, entry.mtime_ns):
+            if state.same_limits and skipped is not None and _unchanged(skipped, entry):
                 state.skipped[entry.path] = skipped
-            elif known is not None and (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns):
+            elif state.same_limits and known is not None and _unchanged(known, entry):
                 state.present.add(entry.path)
                 self._report.unchanged += 1
             else:
@@ -165,9 +173,12 @@ class Indexer:
             content = read_file(state.repository.root, entry.path, self._limits)
         except FileUnavailable as error:
             state.skipped[entry.path] = SkippedRow(error.reason, -1, -1)
+            if error.reason != VANISHED:
+                # What was indexed of it is the best that is known until it can be read again.
+                state.present.add(entry.path)
             return
         if isinstance(content, SkippedFile):
-            state.skipped[entry.path] = SkippedRow(content.reason, entry.size, entry.mtime_ns)
+            state.skipped[entry.path] = SkippedRow(content.reason, entry.size, _settled(entry.mtime_ns))
             return
         state.present.add(entry.path)
         if known is not None and known.digest == content.digest:
@@ -186,9 +197,13 @@ class Indexer:
         self._report.chunks += sum(len(patch.chunks) for patch, _ in patches)
 
     def _finish(self, state: _Pass) -> None:
-        gone = [row for path, row in state.known.items() if path not in state.present]
-        touched = [(row.id, content.size, _settled(content)) for row, content in state.touched]
-        self._index.finish(state.repository, gone, touched, state.skipped)
+        # What lies in a folder that cannot be read at present is not known to be gone.
+        unreadable = tuple(p for p, s in state.skipped.items() if p.endswith("/") and s.reason.startswith(UNREADABLE))
+        gone = [
+            row for path, row in state.known.items() if path not in state.present and not path.startswith(unreadable)
+        ]
+        touched = [(row.id, content.size, _settled(content.mtime_ns)) for row, content in state.touched]
+        self._index.finish(state.repository, gone, touched, state.skipped, repr(self._limits))
         self._report.removed += len(gone)
         self._report.skipped += len(state.skipped)
 
@@ -211,7 +226,7 @@ def _patch(content: FileContent, result: ChunkResult) -> FilePatch:
     return FilePatch(
         content.path,
         content.size,
-        _settled(content),
+        _settled(content.mtime_ns),
         content.digest,
         content.language,
         result.problem,
@@ -219,8 +234,13 @@ def _patch(content: FileContent, result: ChunkResult) -> FilePatch:
     )
 
 
-def _settled(content: FileContent) -> int:
-    return content.mtime_ns if time.time_ns() - content.mtime_ns > _SETTLED_NS else -1
+def _unchanged(row: FileRow | SkippedRow, entry: FileEntry) -> bool:
+    return (row.size, row.mtime_ns) == (entry.size, entry.mtime_ns)
+
+
+def _settled(mtime_ns: int) -> int:
+    """The time of a file's last change as it may be remembered; -1, which none has, where it must be read again."""
+    return mtime_ns if time.time_ns() - mtime_ns > _SETTLED_NS else -1
 
 
 def _eta(began: float, done: int, total: int) -> float | None:

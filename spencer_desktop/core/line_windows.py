@@ -19,6 +19,14 @@ _WORD_CHARACTER = re.compile(r"[^\W_]")
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 
+# Lines that lead to others or close them: a macro, one comment, one `#if`. Longer comments are worth finding.
+_GLUE = re.compile(
+    r"^[ \t]*[A-Z][A-Z0-9_]+[ \t\r]*$|//.*|/\*.*?\*/|--\s.*|\{-.*?-\}"
+    r"|#(?:\s.*|$|\s*(?:if|ifdef|ifndef|else|elif|elifdef|endif|region|endregion|pragma|undef)\b.*)",
+    re.MULTILINE,
+)
+_GLUE_CHARS = 80
+
 # What it costs to begin a piece inside a paragraph, or with the line that closes a block, in columns of indent.
 _NO_BLANK_LINE = 4
 _CLOSING_LINE = 1_000
@@ -74,13 +82,11 @@ class SourceLines:
         return (first, last) if first <= last else None
 
     def is_trivial(self, first: int, last: int) -> bool:
-        """Whether the rows say too little to be found by: punctuation, `end`, `public:`."""
-        letters = 0
-        for row in range(first, last + 1):
-            letters += sum(1 for _ in _WORD_CHARACTER.finditer(self.rows[row]))
-            if letters >= self.limits.min_letters:
-                return False
-        return True
+        """Whether the rows say too little to be found by: punctuation, `end`, `public:`, a ruler."""
+        text = self.text(first, last)
+        if len(text) < _GLUE_CHARS:
+            text = _GLUE.sub("", text)
+        return len(_WORD_CHARACTER.findall(text)) < self.limits.min_letters
 
     def indent(self, row: int) -> int:
         line = self.rows[row]
@@ -100,7 +106,7 @@ def split_span(lines: SourceLines, first: int, last: int, overlap: int = 0) -> l
         content, last = rest
         begin = _with_overlap(lines, content, overlap) if spans else content
         remaining = lines.width(begin, last)
-        if remaining <= limit:
+        if remaining <= limit or content == last:
             spans.append((begin, last))
             break
         # Two halves are better than a full piece and a crumb.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -9,12 +10,25 @@ from tree_sitter import Node, Parser, QueryCursor
 
 from spencer_desktop.core.doc_comments import clean_comment, clean_docstring
 from spencer_desktop.core.grammars import load_grammar
-from spencer_desktop.core.symbols import collapse, declared_name, plain_name
+from spencer_desktop.core.symbols import collapse, declared_name, is_method_name, plain_name
 
 MAX_SIGNATURE_CHARS = 300
 
-_ROLES = ("class", "module", "function", "method", "scope", "filescope")
-_CALL_LIKE = frozenset({"c", "cpp", "cuda"})
+# In order of precedence, where two patterns find one name.
+_ROLES = ("extension", "class", "module", "method", "function", "scope", "filescope")
+_NOTE_ROLES = ("comment", "docattr", "attr")
+_C_FAMILY = frozenset({"c", "cpp", "cuda"})
+
+# Macros that a parser without a preprocessor takes for types: alone on a line, or between `class` and its name.
+_MACRO = re.compile(
+    rb"^[ \t]*[A-Z][A-Z0-9_]{3,}(?=[ \t\r]*$)"
+    rb"|(?:(?<=\bclass )|(?<=\bstruct ))[A-Z][A-Z0-9_]{2,}(?= \w+\s*(?:final\b\s*)?[:{])",
+    re.MULTILINE,
+)
+_END_OF_LINE = re.compile(rb"[ \t\r\f]*(?:\n|\Z)")
+
+# What begins further right is not looked at as something that begins its line.
+_MAX_INDENT = 500
 
 # Consecutive definitions of one name are one unit: a Haskell type signature and its equations, Elixir's clauses. Those
 # of an Elixir callback can go on for pages, so there the unit ends where it no longer fits a chunk.
@@ -28,9 +42,10 @@ Position = tuple[int, int]
 class Definition:
     """One definition; rows are 0-based and inclusive, and begin with its comments and decorators.
 
-    `kind` is "function", "method", "class", "module" (a class whose functions are no methods) or "scope" (a namespace
-    or object: it only qualifies names). `symbol` is qualified with ".". `doc_at`: where the documentation as written
-    begins and ends, as (row, column in UTF-8 bytes). `parent` is an index into the same list, or -1.
+    `kind` is "function", "method", "class", "module" (a class whose functions are no methods), "extension" (of a class
+    defined elsewhere) or "scope" (a namespace or object: it only qualifies names). `symbol` is qualified with ".".
+    `doc_at`: where the documentation as written begins and ends, as (row, column in UTF-8 bytes). `parent` is an index
+    into the same list, or -1.
     """
 
     kind: str
@@ -89,39 +104,47 @@ def outline(language: str, source: str, merge_limit: int) -> list[Definition]:
 
 def _run_query(language: str, data: bytes) -> _Matches:
     grammar = load_grammar(language)
-    tree = Parser(grammar.language).parse(data)
+    readable = _MACRO.sub(lambda macro: b" " * len(macro[0]), data) if language in _C_FAMILY else data
+    tree = Parser(grammar.language).parse(readable)
     out = _Matches()
     for pattern, captures in QueryCursor(grammar.query).matches(tree.root_node):
         role = next((r for r in _ROLES if r in captures), "")
         if role:
             found = _definition(role, captures, grammar.default_names.get(pattern, ""), language, data)
-            key = captures["name"][0].start_byte if "name" in captures else found.node.start_byte
+            key = captures.get("name", captures[role])[0].start_byte
             known = out.found.get(key)
-            # Two patterns may find one name; a class says more than a function, a receiver more than none.
-            if known is None or (role == "class" and known.role == "function") or (found.owner and not known.owner):
+            if found and (known is None or _says_more(found, known)):
                 out.found[key] = found
         elif "docstring" in captures:
             out.docstrings.setdefault(captures["body"][0].start_byte, captures["docstring"][0])
         else:
-            for note_role in ("comment", "docattr", "attr"):
+            for note_role in _NOTE_ROLES:
                 if note_role in captures and (note := _note(note_role, captures[note_role], data)):
                     out.notes[note.end_at[0]] = note
     return out
 
 
-def _definition(role: str, captures: dict[str, list[Node]], default: str, language: str, data: bytes) -> _Found:
+def _says_more(found: _Found, known: _Found) -> bool:
+    return (_ROLES.index(found.role), not found.owner) < (_ROLES.index(known.role), not known.owner)
+
+
+def _definition(role: str, captures: dict[str, list[Node]], default: str, language: str, data: bytes) -> _Found | None:
+    """The match in our terms; None for what a C parser takes for a function but is none."""
     node = captures[role][0]
     body = captures["body"][0] if "body" in captures else None
-    names = captures.get("name", [])
-    if role == "function" and language in _CALL_LIKE and body is not None:
+    written = "".join(_text(data, n.start_byte, n.end_byte) for n in captures.get("name", []))
+    owner = "".join(_text(data, n.start_byte, n.end_byte) for n in captures.get("owner", []))
+    if role == "function" and language in _C_FAMILY and body is not None:
+        before = _text(data, node.start_byte, captures["name"][0].start_byte)
         typed = node.child_by_field_name("type") is not None
-        name = declared_name(
-            _text(data, node.start_byte, body.start_byte), names[0].start_byte - node.start_byte, typed
-        )
+        name = declared_name(before, _text(data, captures["name"][0].start_byte, body.start_byte), typed)
+        if not name:
+            return None
     else:
-        name = plain_name("".join(_text(data, n.start_byte, n.end_byte) for n in names)) or default
-    owner = plain_name("".join(_text(data, n.start_byte, n.end_byte) for n in captures.get("owner", [])))
-    return _Found(role, node, len(data) if role == "filescope" else node.end_byte, name, owner, body)
+        name = plain_name(written) or default
+    if role == "function" and is_method_name(language, written):
+        role = "method"
+    return _Found(role, node, len(data) if role == "filescope" else node.end_byte, name, plain_name(owner), body)
 
 
 def _note(role: str, nodes: list[Node], data: bytes) -> _Note | None:
@@ -132,10 +155,9 @@ def _note(role: str, nodes: list[Node], data: bytes) -> _Note | None:
     if end_column == 0 and end_row > row:
         end -= 1
         end_row, end_column = end_row - 1, end - 1 - data.rfind(b"\n", 0, end)
-    line_end = data.find(b"\n", end)
-    after = data[end : line_end if line_end >= 0 else len(data)]
     shebang = start == 0 and data.startswith(b"#!")
-    if shebang or data[start - column : start].strip() or after.strip():
+    alone = column <= _MAX_INDENT and not data[start - column : start].strip() and _END_OF_LINE.match(data, end)
+    if shebang or not alone:
         return None
     return _Note(role, start, end, (row, column), (end_row, end_column))
 
@@ -203,7 +225,7 @@ class _Nesting:
             return "scope" if found.role == "filescope" else found.role
         while parent >= 0 and self._definitions[parent].kind == "scope":
             parent = self._definitions[parent].parent
-        inside_class = parent >= 0 and self._definitions[parent].kind == "class"
+        inside_class = parent >= 0 and self._definitions[parent].kind in {"class", "extension"}
         return "method" if inside_class else "function"
 
     def _notes_above(self, node: Node) -> list[_Note]:
@@ -246,7 +268,7 @@ def _signature(found: _Found, data: bytes) -> tuple[bool, str]:
     """Whether the definition begins its line (modifiers aside), and its declaration up to the body."""
     node = found.node
     column = node.start_point.column
-    before = data[node.start_byte - column : node.start_byte]
+    before = data[node.start_byte - column : node.start_byte] if column <= _MAX_INDENT else b";"
     own_line = not any(mark in before for mark in b"{};()=,")
     start = node.start_byte - column if own_line else node.start_byte
     end = found.body.start_byte if found.body else node.end_byte

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,23 +37,31 @@ _ASIDE = re.compile(
 )
 _BARREL = re.compile(r"(^|/)(__init__\.pyi?|index\.[jt]sx?|mod\.rs|package-info\.java|prelude\.rs)$|\.d\.ts$")
 
+_PROSE = frozenset({"asciidoc", "html", "json", "latex", "markdown", "rst", "text", "toml", "xml", "yaml"})
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """How much each kind of evidence counts; chosen on one half of the public yardstick's repositories."""
 
     semantic: float = 1.0
-    lexical: float = 1.0
+    lexical: float = 0.75
     lexical_for_symbols: float = 2.0
-    path: float = 0.5
+    path: float = 1.5
     symbol: float = 0.5
     definition: float = 1.5
     coherence: float = 0.5
     test: float = 0.6
     aside: float = 0.8
     barrel: float = 0.8
-    repeat: float = 0.7
+    prose: float = 0.8
+    repeat: float = 0.6
     rerank: float = 0.5
+
+    def without_signals(self) -> Weights:
+        """The fused scores alone."""
+        neutral = dict.fromkeys(("test", "aside", "barrel", "prose", "repeat"), 1.0)
+        return replace(self, path=0.0, symbol=0.0, definition=0.0, coherence=0.0, **neutral)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,9 @@ class Candidate:
     chunk_id: int
     file_id: int
     path: str
+    language: str
     kind: str
     symbol: str
-    start_line: int
     semantic: float
     lexical: float
 
@@ -112,7 +120,7 @@ def rank(
     score += _coherence(candidates, score, weights)
     for i, candidate in enumerate(candidates):
         score[i] += _names(question, candidate, rarity, weights)
-        score[i] *= path_prior(candidate.path, weights)
+        score[i] *= path_prior(candidate.path, candidate.language, weights)
     return _spread(candidates, score, weights)
 
 
@@ -169,9 +177,9 @@ def _same(a: str, b: str) -> bool:
     return a == b or (min(len(a), len(b)) >= 4 and (a.startswith(b) or b.startswith(a)))
 
 
-def path_prior(path: str, weights: Weights) -> float:
-    """At most 1: tests, examples, vendored code and files that only re-export are seldom what was meant."""
-    factor = 1.0
+def path_prior(path: str, language: str, weights: Weights) -> float:
+    """At most 1: tests, examples, vendored code, prose and files that only re-export are seldom what was meant."""
+    factor = weights.prose if language in _PROSE else 1.0
     for pattern, weight in ((_TEST, weights.test), (_ASIDE, weights.aside), (_BARREL, weights.barrel)):
         if pattern.search(path):
             factor *= weight

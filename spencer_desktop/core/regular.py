@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 SYMBOLIC_LINK = "symbolic link"
-SPECIAL_FILE = "special file (pipe, socket or device)"
+SPECIAL_FILE = "not a plain file"
 
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
@@ -33,10 +33,16 @@ def open_regular(path: str, *, follow: bool = False) -> Iterator[tuple[BinaryIO,
 
     Raises NotRegularError for everything that is not a plain file, OSError when it cannot be opened.
     """
-    with os.fdopen(_open(path, follow), "rb") as file:
-        status = os.fstat(file.fileno())
+    descriptor = _open(path, follow)
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise NotRegularError(SPECIAL_FILE)
+        file = os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
+    with file:
         yield file, status
 
 

@@ -33,6 +33,7 @@ from spencer_desktop.core.types import Encoder, Filters, Floats, Hit, Ids, Mode,
 
 _DEPTH = 200
 _MAX_TERMS = 48
+_MAX_POSTINGS = 12_000
 
 Cancelled = Callable[[], bool]
 Ranked = list[tuple[ChunkRow, float]]
@@ -126,13 +127,27 @@ class Searcher:
         rows = list(self._catalog.chunk_rows(np.array(sorted(chunk_ids), np.int64)).values())
         cosines = np.full(len(rows), np.nan, np.float32) if vector is None else self._index.cosines(vector, rows)
         candidates = [_candidate(row, float(c), lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
-        ranked = [(rows[i], score) for i, score in rank(view, candidates, self._rarity(view), self._weights)]
+        weights = self._weights if query.signals else self._weights.without_signals()
+        ranked = [(rows[i], score) for i, score in rank(view, candidates, self._rarity(view), weights)]
         return _one_per_unit(ranked), self._notice(vector is None and query.mode is Mode.HYBRID)
 
     def _match(self, text: str, depth: int, files: Ids | None) -> list[tuple[int, float]]:
+        """Chunks that hold the question's words, by BM25.
+
+        Its cost follows the postings read, so rare words come first and the rest is left out once the budget is spent:
+        on a large index what every second file holds tells little and would take most of the time.
+        """
         words = list(dict.fromkeys(terms(" ".join(view_question(text).words))))[:_MAX_TERMS]
-        expression = " OR ".join(f'"{word}"' for word in words)
-        return self._catalog.match(expression, depth, files) if words else []
+        found = self._catalog.document_frequencies(words)
+        rare_first = sorted((w for w in words if found[w]), key=lambda w: found[w])
+        if not rare_first:
+            return []
+        spent = np.cumsum([found[w] for w in rare_first])
+        chosen = rare_first[: max(1, int(np.searchsorted(spent, _MAX_POSTINGS, side="right")))]
+        # Where even the rarest word is everywhere, only the names that hold it tell anything apart.
+        column = "symbol : " if spent[0] > _MAX_POSTINGS else ""
+        either = " OR ".join(f'"{word}"' for word in chosen)
+        return self._catalog.match(f"{column}({either})", depth, files)
 
     def _rarity(self, view: QuestionView) -> dict[str, float]:
         return inverse_frequency(self._catalog.document_frequencies(view.terms), self._index.chunk_count)
@@ -209,7 +224,7 @@ def _depth(limit: int) -> int:
 
 
 def _candidate(row: ChunkRow, semantic: float, lexical: float) -> Candidate:
-    return Candidate(row.id, row.file_id, row.path, row.kind, row.symbol, row.start_line, semantic, lexical)
+    return Candidate(row.id, row.file_id, row.path, row.language, row.kind, row.symbol, semantic, lexical)
 
 
 def _unit(row: ChunkRow) -> tuple[int, int, int]:

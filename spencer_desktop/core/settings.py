@@ -55,17 +55,21 @@ def load_settings(*, data_dir: Path | None = None, file: Path | None = None) -> 
     """Defaults, then `settings.toml`, then the command line. Raises UserError for a setting it does not know."""
     path = file or config_file()
     raw: dict[str, Any] = {}
-    if path.exists():
-        try:
-            raw = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"The settings in {path} cannot be read: {error}", hint="Correct or remove the file."
-            ) from error
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The settings in {path} cannot be read: {error}", hint="Correct or remove the file."
+        ) from error
     environment = os.environ.get(DATA_DIR_VARIABLE)
     default = Path(environment) if environment else platformdirs.user_data_path(_APP, appauthor=False)
-    pack = Path(raw.pop("pack")).expanduser() if isinstance(raw.get("pack"), str) else resource_dir() / "models/default"
-    return Settings((data_dir or default).expanduser().absolute(), pack, **_checked(path, raw))
+    pack = raw.pop("pack", None)
+    if pack is not None and not isinstance(pack, str):
+        raise UserError(f"{path}: pack = {pack!r} is not a text", hint="Give the folder of a model pack, in quotes.")
+    pack_dir = Path(pack).expanduser() if pack else resource_dir() / "models/default"
+    return Settings((data_dir or default).expanduser().absolute(), pack_dir, **_checked(path, raw))
 
 
 def _checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,13 @@ _SUFFIXES = sorted(
 
 
 def query_text(query: str) -> str:
-    """The question on one line, cut to what a model can read."""
-    return _SPACE.sub(" ", query[:MAX_QUERY_CHARS]).strip()
+    """The question on one line, cut to what a model can read.
+
+    Lone surrogates, with which Python hands on the bytes of an argument that are no text, become "?": no tokenizer
+    takes them.
+    """
+    text = query[:MAX_QUERY_CHARS].encode("utf-8", "replace").decode("utf-8")
+    return _SPACE.sub(" ", text).strip()
 
 
 def code_header(symbol: str, code: str) -> str:

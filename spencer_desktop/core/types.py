@@ -102,13 +102,17 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as the user put it. `rerank=None` means: the default of this mode."""
+    """A question as the user put it. `rerank=None` means: the default of this mode.
+
+    Without `signals` the order is that of the fused scores alone, and names, paths and files count for nothing.
+    """
 
     text: str
     limit: int = 10
     mode: Mode = Mode.HYBRID
     filters: Filters = field(default_factory=Filters)
     rerank: bool | None = None
+    signals: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,31 +53,55 @@ class Graph:
 def exact_search(matrix: Floats, ids: Ids, query: Floats, k: int) -> tuple[Ids, Floats]:
     """The k rows of `matrix` (float32 [n, d]) nearest to `query` (float32 [d]), best first; ties broken by id."""
     scores = matrix @ query
-    top = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
-    top = top[np.lexsort((ids[top], -scores[top]))]
+    top = np.arange(len(scores))
+    if 0 < k < len(scores):
+        # All that tie with the last of the k, so that the ids decide which of them stays.
+        top = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+    top = top[np.lexsort((ids[top], -scores[top]))][:k]
     return ids[top], scores[top].astype(np.float32)
 
 
 class GraphCache:
-    """The graph's two files in the data folder. Written by the one writer, loaded by anyone."""
+    """The graph's two files in the data folder. Written by the one writer, loaded by anyone.
 
-    def __init__(self, directory: Path, space_id: str, dimension: int, *, build_from: int = GRAPH_FROM) -> None:
+    `origin` names where the labels and the vectors come from: the catalogue and the pack's vector space.
+    """
+
+    def __init__(self, directory: Path, origin: str, dimension: int, *, build_from: int = GRAPH_FROM) -> None:
         self._build_from = build_from
         self._file = directory / "vectors.hnsw"
         self._manifest = directory / "vectors.json"
-        self._space_id = space_id
+        self._new_file = directory / "vectors.hnsw.new"
+        self._new_manifest = directory / "vectors.json.new"
+        self._origin = origin
         self._dimension = dimension
 
-    def load(self) -> Graph | None:
-        """The graph, or None when there is none or its files do not agree with each other and with the pack."""
+    def stamp(self) -> int:
+        """Changes when other files may have been written; 0 while there are none."""
         try:
-            manifest = json.loads(self._manifest.read_text("utf-8"))
-            if (manifest["format"], manifest["space_id"]) != (_FORMAT, self._space_id):
+            return self._manifest.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def load(self, generation: str | None = None) -> Graph | None:
+        """The graph (of that generation, if given), or None when its files are missing or not beyond doubt.
+
+        They must agree with each other and with `origin`.
+        """
+        try:
+            raw = self._manifest.read_text("utf-8")
+            manifest = json.loads(raw)
+            if (manifest["format"], manifest["origin"]) != (_FORMAT, self._origin):
+                return None
+            if generation is not None and manifest["generation"] != generation:
                 return None
             if self._file.stat().st_size != manifest["size"] or _sha256(self._file) != manifest["sha256"]:
                 return None
             index = hnswlib.Index(space="ip", dim=self._dimension)
             index.load_index(str(self._file), allow_replace_deleted=False)
+            # A writer takes the manifest away before it replaces the graph: what was loaded is what was hashed.
+            if self._manifest.read_text("utf-8") != raw:
+                return None
             labels = frozenset(index.get_ids_list())
             return Graph(index, labels, frozenset(manifest["dead"]), str(manifest["generation"]))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):
@@ -105,7 +129,7 @@ class GraphCache:
             ) from error
 
     def discard(self) -> None:
-        for path in (self._manifest, self._file):
+        for path in (self._manifest, self._file, self._new_manifest, self._new_file):
             with suppress(FileNotFoundError):
                 path.unlink()
 
@@ -133,27 +157,24 @@ class GraphCache:
         return Graph(old.index, old.labels | wanted, dead, generation)
 
     def _save(self, graph: Graph) -> None:
-        temporary = self._file.with_suffix(".hnsw.new")
-        graph.index.save_index(str(temporary))
-        size = temporary.stat().st_size
+        graph.index.save_index(str(self._new_file))
+        size = self._new_file.stat().st_size
         if size != graph.index.index_file_size():
-            temporary.unlink()
             raise OSError(f"only {size} bytes were written")
         manifest = {
             "format": _FORMAT,
-            "space_id": self._space_id,
+            "origin": self._origin,
             "generation": graph.generation,
             "size": size,
-            "sha256": _sha256(temporary),
+            "sha256": _sha256(self._new_file),
             "dead": sorted(graph.dead),
         }
-        _sync(temporary)
+        _sync(self._new_file)
         self._manifest.unlink(missing_ok=True)
-        temporary.replace(self._file)
-        new_manifest = self._manifest.with_suffix(".json.new")
-        new_manifest.write_text(json.dumps(manifest), "utf-8")
-        _sync(new_manifest)
-        new_manifest.replace(self._manifest)
+        self._new_file.replace(self._file)
+        self._new_manifest.write_text(json.dumps(manifest), "utf-8")
+        _sync(self._new_manifest)
+        self._new_manifest.replace(self._manifest)
         if os.name == "posix":
             _sync(self._file.parent)
 
@@ -173,7 +194,8 @@ def _sha256(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    # Windows flushes only what is open for writing; POSIX opens folders only for reading.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

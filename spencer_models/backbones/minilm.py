@@ -85,8 +85,9 @@ def _interaction(states: Tensor, attention_mask: Tensor, token_type_ids: Tensor)
     tokens = nn.functional.normalize(states, dim=2)
     similar = tokens @ tokens.transpose(1, 2)
     best = similar.masked_fill(code_mask.unsqueeze(1) == 0, -1.0).amax(2, keepdim=True)
-    # sqrt(d) brings the products, each about 1/d, to the size of the other feature.
-    return torch.cat([code * query * states.shape[2] ** 0.5, masked_mean(best, query_mask)], dim=1)
+    # A product of two components of unit vectors is about 1/d. At size one, as those of the [CLS] state are, its weight,
+    # which starts at zero, matters after a few hundred steps.
+    return torch.cat([code * query, masked_mean(best, query_mask)], dim=1) * states.shape[2]
 
 
 def base_folder() -> Path:

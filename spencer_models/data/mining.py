@@ -25,6 +25,8 @@ from spencer_models.data.leakage import HeldOut
 
 STANDARD_LIBRARY = "python-stdlib"
 
+LEAKED = "stands in a measuring set"
+
 # Files of this size are tables and generated code.
 _MAX_FILE_BYTES = 400_000
 
@@ -122,7 +124,7 @@ def _fault(pair: Pair, held_out: HeldOut, seen: set[str]) -> str:
     if not seen.isdisjoint(keys):
         return "near duplicate"
     if held_out.holds(pair):
-        return "stands in a measuring set"
+        return LEAKED
     seen |= keys
     return ""
 

@@ -25,10 +25,12 @@ from spencer_models.data.corpus import (
 )
 from spencer_models.data.filters import code_key, query_key
 from spencer_models.data.leakage import HeldOut
-from spencer_models.data.mining import STANDARD_LIBRARY, Chunker, installed_tree, mine
+from spencer_models.data.mining import LEAKED, STANDARD_LIBRARY, Chunker, Mined, installed_tree, mine
 from spencer_models.loop import Report
 
 PAIRS_NAME, SENTENCES_NAME, SUMMARY_NAME = "pairs.jsonl", "sentences.jsonl", "corpus.json"
+
+_SURPLUS = "more than the recipe takes of one source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def build_corpus(
     packages: dict[str, Any] = {}
     seen: set[str] = set()
     for tree in trees:
-        mined = mine(tree, chunker, held_out, seen)
+        mined = sample(mine(tree, chunker, held_out, seen), config.max_package_pairs)
         sentences += [replace(s, pair=s.pair + len(pairs)) for s in mined.sentences]
         pairs += mined.pairs
         packages[tree.name] = {
@@ -67,7 +69,7 @@ def build_corpus(
             "left_out": dict(mined.report.left_out),
         }
         report(f"{tree.name} {tree.version}: {mined.report.kept} of {mined.report.functions} functions")
-    files = {path.stem: _add_file(path, config.held_out_share, held_out, pairs, seen) for path in pair_files}
+    files = {path.stem: _add_file(path, config, held_out, pairs, seen) for path in pair_files}
     for name, counts in files.items():
         report(f"{name}: {counts['kept']} pairs, {counts['broken']} broken lines")
     summary = {
@@ -75,7 +77,7 @@ def build_corpus(
         "sentences_sha256": write_records(sentences, folder / SENTENCES_NAME),
         "pairs": dict(sorted(Counter(p.split for p in pairs).items())),
         "sentences": len(sentences),
-        "left_out_as_measuring_sets": sum(p["left_out"].get(_LEAKED, 0) for p in (*packages.values(), *files.values())),
+        "left_out_as_measuring_sets": sum(p["left_out"].get(LEAKED, 0) for p in (*packages.values(), *files.values())),
         "packages": packages,
         "files": files,
     }
@@ -83,7 +85,18 @@ def build_corpus(
     return summary
 
 
-_LEAKED = "stands in a measuring set"
+def sample(mined: Mined, limit: int) -> Mined:
+    """At most `limit` of the pairs, the same ones every time and spread evenly, with their sentences."""
+    order = sorted(range(len(mined.pairs)), key=lambda i: text_number(mined.pairs[i].query + mined.pairs[i].code))
+    chosen = sorted(order[:limit])
+    mined.report.left_out[_SURPLUS] += len(order) - len(chosen)
+    mined.report.kept = len(chosen)
+    position = {number: place for place, number in enumerate(chosen)}
+    return Mined(
+        tuple(mined.pairs[i] for i in chosen),
+        tuple(replace(s, pair=position[s.pair]) for s in mined.sentences if s.pair in position),
+        mined.report,
+    )
 
 
 def read_corpus(folder: Path) -> Corpus:
@@ -107,23 +120,26 @@ def _licence(name: str) -> str:
     classifiers = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
     stated = [*(metadata.get_all("License-Expression") or []), *(c.rpartition(":: ")[2] for c in classifiers)]
     # Some packages put the whole text of their licence where its name belongs.
-    return [*stated, *(metadata.get_all("License") or []), "see the package"][0].splitlines()[0]
+    named: list[str] = [*stated, *(metadata.get_all("License") or []), "see the package"]
+    return named[0].splitlines()[0]
 
 
-def _add_file(path: Path, share: float, held_out: HeldOut, pairs: list[Pair], seen: set[str]) -> dict[str, Any]:
+def _add_file(path: Path, config: CorpusConfig, held_out: HeldOut, pairs: list[Pair], seen: set[str]) -> dict[str, Any]:
     """Appends the usable pairs of one file; a fixed share of its questions, all answers of each, is for validation."""
     found = read_pair_file(path)
     left_out: Counter[str] = Counter()
     kept = Counter[str]()
-    for pair in found.pairs:
+    for pair in sorted(found.pairs, key=lambda p: text_number(p.query + p.code)):
         key = f"{query_key(pair.query)}\n{code_key(pair.bare)}"
         if key in seen:
             left_out["near duplicate"] += 1
         elif held_out.holds(pair):
-            left_out[_LEAKED] += 1
+            left_out[LEAKED] += 1
+        elif sum(kept.values()) == config.max_file_pairs:
+            left_out[_SURPLUS] += 1
         else:
             seen.add(key)
-            valid = text_number(query_key(pair.query)) % 10_000 < 10_000 * share
+            valid = text_number(query_key(pair.query)) % 10_000 < 10_000 * config.held_out_share
             pairs.append(replace(pair, split=VALID if valid else TRAIN))
             kept[pairs[-1].split] += 1
     return {
