@@ -205,7 +205,8 @@ _BY_FILE_NAME = {name: language for language, names in _FILE_NAMES.items() for n
 _SHEBANG = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+|\w+=\S*[ \t]+)*(?:\S*/)?)?([A-Za-z][\w+-]*)")
 _CPLUSPLUS = re.compile(
     rb"^[ \t]*(?:(?:enum[ \t]+)?class[ \t]+\w|namespace\b|template[ \t]*<|using[ \t]+\w"
-    rb"|(?:public|private|protected)[ \t]*:|#[ \t]*include[ \t]*<\w+>)|\b\w+::\w|\b(?:constexpr|nullptr|noexcept|typename)\b",
+    rb"|(?:public|private|protected)[ \t]*:|#[ \t]*include[ \t]*<\w+>)|\b\w+::\w"
+    rb"|\b(?:constexpr|nullptr|noexcept|typename)\b",
     re.MULTILINE,
 )
 _C_COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)

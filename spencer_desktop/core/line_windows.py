@@ -19,10 +19,11 @@ _WORD_CHARACTER = re.compile(r"[^\W_]")
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 
-# Lines that lead to others or close them: a macro, one comment, one `#if`. Longer comments are worth finding.
+# Lines that lead to others or close them: a macro, one comment, one `#if`, `<?php`. Longer comments are worth finding.
 _GLUE = re.compile(
     r"^[ \t]*[A-Z][A-Z0-9_]+[ \t\r]*$|//.*|/\*.*?\*/|--\s.*|\{-.*?-\}"
-    r"|#(?:\s.*|$|\s*(?:if|ifdef|ifndef|else|elif|elifdef|endif|region|endregion|pragma|undef)\b.*)",
+    r"|#(?:[\s!].*|$|\s*(?:if|ifdef|ifndef|else|elif|elifdef|endif|region|endregion|pragma|undef)\b.*)"
+    r"|^<\?php\b|^(?:namespace|package) [\w.\\]+;?",
     re.MULTILINE,
 )
 _GLUE_CHARS = 80

@@ -129,7 +129,7 @@ def _says_more(found: _Found, known: _Found) -> bool:
 
 
 def _definition(role: str, captures: dict[str, list[Node]], default: str, language: str, data: bytes) -> _Found | None:
-    """The match in our terms; None for what a C parser takes for a function but is none."""
+    """The match in our terms; None where broken source, or a C macro, only looks like a definition."""
     node = captures[role][0]
     body = captures["body"][0] if "body" in captures else None
     written = "".join(_text(data, n.start_byte, n.end_byte) for n in captures.get("name", []))
@@ -138,10 +138,10 @@ def _definition(role: str, captures: dict[str, list[Node]], default: str, langua
         before = _text(data, node.start_byte, captures["name"][0].start_byte)
         typed = node.child_by_field_name("type") is not None
         name = declared_name(before, _text(data, captures["name"][0].start_byte, body.start_byte), typed)
-        if not name:
-            return None
     else:
         name = plain_name(written) or default
+    if not name:
+        return None
     if role == "function" and is_method_name(language, written):
         role = "method"
     return _Found(role, node, len(data) if role == "filescope" else node.end_byte, name, plain_name(owner), body)

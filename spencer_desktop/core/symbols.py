@@ -35,10 +35,11 @@ def plain_name(written: str) -> str:
     name = name.lstrip("$")
     if not name or not (name[0].isalpha() or name[0] in "_~") or "(" in name:
         return name
-    name = _KEY.sub(r".\1", name).partition("[")[0]
+    name = _KEY.sub(r".\1", name)
     if "operator" not in name:
         while (shorter := _TYPE_ARGUMENTS.sub("", name)) != name:
             name = shorter
+    name = name.partition("[")[0]
     name = _SEPARATOR.sub(".", name)
     return _WRAPPER.sub("", name.replace(".prototype.", "."))
 
