@@ -25,6 +25,9 @@ from spencer_desktop.core.index import Index
 from spencer_desktop.core.types import Mode, Query
 from spencer_desktop.core.vectors import GraphCache
 
+if sys.platform != "win32":
+    import resource
+
 _RECALL_AT = 10
 
 
@@ -163,8 +166,6 @@ def _peak_memory() -> int | None:
     """Bytes of resident memory at the most; None where the system does not tell."""
     if sys.platform == "win32":
         return None
-    import resource
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

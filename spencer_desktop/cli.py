@@ -307,12 +307,12 @@ def verify_models(
     directory: Annotated[Path | None, typer.Argument(help="A pack's folder; without it, the one in use.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check every file of a model pack against its manifest, and load every graph."""
+    """Check every file of a model pack against its manifest, and run every graph."""
     facts = doctor.verify_pack(directory or load_settings(data_dir=context.obj).pack_dir)
     if as_json:
         out.print_json(facts)
     else:
-        out.note(f"{facts['directory']}: every file is as its manifest says, and every graph loads.")
+        out.note(f"{facts['directory']}: every file is as its manifest says, and every graph runs.")
 
 
 @app.command("demo")

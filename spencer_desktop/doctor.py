@@ -115,12 +115,15 @@ def print_pack(facts: dict[str, Any]) -> None:
 
 
 def verify_pack(directory: Path) -> dict[str, Any]:
-    """Check hashes and load every graph. Raises UserError for the first thing that is wrong."""
+    """Check hashes, load every graph and run it once. Raises UserError for the first thing that is wrong."""
     pack = open_pack(directory)
     pack.verify()
     loaded = Models(pack, choose_device("cpu", 0))
-    graphs = [loaded.code_encoder, loaded.query_encoder, loaded.reranker]
-    return {"directory": str(directory), "ok": True, "graphs": sum(graph is not None for graph in graphs)}
+    for encoder in (loaded.code_encoder, loaded.query_encoder):
+        encoder.encode(["verify"])
+    if loaded.reranker is not None:
+        loaded.reranker.score("verify", ["def verify(): ..."])
+    return {"directory": str(directory), "ok": True, "graphs": 2 + (loaded.reranker is not None)}
 
 
 def examine(settings: Settings) -> list[Finding]:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Floats, Ids
 from spencer_models.backbones.minilm import PairScorer
@@ -57,6 +58,11 @@ class GroupSampler:
         # A question whose answer is far down the list teaches nothing about the order of the first candidates.
         self._reachable = [np.flatnonzero((m.rank <= depth) & (m.codes[:, negatives] >= 0)) for m in self._mined]
         weights = np.array([mix[p.name] if len(r) else 0.0 for p, r in zip(self._pools, self._reachable, strict=True)])
+        if not weights.any():
+            raise UserError(
+                "No question's answer is among the first candidates of its source",
+                hint="Give more training pairs, or a larger rerank.depth.",
+            )
         self._weights = weights / weights.sum()
         self._negatives = negatives
         self._seed = seed

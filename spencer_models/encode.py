@@ -17,6 +17,7 @@ from spencer_models.loop import Report, autocast
 
 _BATCH = 64
 _REPORT_SECONDS = 30.0
+_CHARS_PER_TOKEN = 3
 
 
 def tensors(tokens: Tokens) -> tuple[Tensor, Tensor, Tensor]:
@@ -36,13 +37,13 @@ def encode(
     encoder.eval()
     rows = np.empty((len(texts), encoder.bert.config.hidden_size), np.float32)
     started = told = time.monotonic()
-    # Characters measure the work that is left better than texts, the longest of which come first.
-    work = sum(len(t) for t in texts)
-    done = 0
+    # Counting texts would mislead, the longest of which come first.
+    costs = [min(len(t), _CHARS_PER_TOKEN * max_tokens) for t in texts]
+    work, done = sum(costs), 0
     with autocast(precision):
         for batch in batches_by_length(texts, _BATCH):
             rows[batch] = encoder(*tensors(collator.texts([texts[i] for i in batch], max_tokens))).numpy()
-            done += sum(len(texts[i]) for i in batch)
+            done += sum(costs[i] for i in batch)
             if time.monotonic() - told >= _REPORT_SECONDS:
                 told = time.monotonic()
                 left = (told - started) / done * (work - done)

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from spencer_desktop.core.chunking import DEFAULT_LIMITS, chunk_file
 from spencer_desktop.core.text import MAX_CODE_CHARS, query_text
 from spencer_desktop.core.types import Floats
 from spencer_models.backbones.minilm import (
+    WEIGHTS_NAME,
     Encoder,
     PairScorer,
     base_folder,
@@ -27,6 +28,7 @@ from spencer_models.backbones.minilm import (
     load_bert,
     load_tokenizer,
     save_bert,
+    save_weights,
 )
 from spencer_models.config import Recipe, fingerprint
 from spencer_models.cross import GroupSampler, Pool, train_reranker
@@ -39,35 +41,39 @@ from spencer_models.distill import QueryCorpus, Teaching, distil, mean_cosine, q
 from spencer_models.encode import encode, encode_once
 from spencer_models.loop import Plan, Report
 
-# What int8 weights may cost of the mean MRR over the validation sets.
-GATE = 0.01
-
-LICENCES = ({"name": "all-MiniLM-L6-v2", "licence": "Apache-2.0", "part": "base weights and tokenizer"},)
-
 # The models cut for themselves, and without its documentation a function may well fit.
 whole_functions = partial(chunk_file, limits=replace(DEFAULT_LIMITS, max_chars=MAX_CODE_CHARS))
 
 
 class Run:
-    """One recipe on one set of inputs. Asking for a result makes whatever it needs and is not there yet."""
+    """One recipe on one set of inputs. Asking for a result makes whatever it needs and is not there yet.
+
+    `base` is the folder of the checkpoint that everything starts from; None means the installed all-MiniLM-L6-v2.
+    """
 
     def __init__(
-        self, recipe: Recipe, pair_files: Sequence[Path], held_out_files: Sequence[Path], work: Path, report: Report
+        self,
+        recipe: Recipe,
+        pair_files: Sequence[Path],
+        held_out_files: Sequence[Path],
+        work: Path,
+        report: Report,
+        base: Path | None = None,
     ) -> None:
         self.recipe = recipe
+        self.base = base or base_folder()
         self._pair_files = tuple(pair_files)
         self._held_out_files = tuple(held_out_files)
         self.report = report
-        inputs = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (*pair_files, *held_out_files)}
-        common = [recipe.seed, recipe.precision, recipe.lengths]
-        parts = [inputs, recipe.corpus]
+        parts: list[Any] = [recipe.corpus, *(_named_hash(p) for p in (*pair_files, *held_out_files))]
         self.corpus_folder = work / f"corpus-{fingerprint(*parts)}"
-        parts += [*common, recipe.distill]
+        parts += [_named_hash(self.base / WEIGHTS_NAME), recipe.precision, recipe.lengths]
+        self.vectors_folder = work / f"vectors-{fingerprint(*parts)}"
+        parts += [recipe.seed, recipe.distill]
         self.student_folder = work / f"student-{fingerprint(*parts)}"
         parts += [recipe.rerank]
         self.reranker_folder = work / f"reranker-{fingerprint(*parts)}"
         self.pack_folder = work / f"pack-{fingerprint(*parts, recipe.version)}"
-        self._teacher_folder = self.corpus_folder / f"vectors-{fingerprint(recipe.precision, recipe.lengths)}"
         torch.set_num_threads(recipe.threads)
 
     @cached_property
@@ -82,17 +88,17 @@ class Run:
     @cached_property
     def teacher(self) -> Encoder:
         """The full encoder: the base weights, as they are."""
-        return Encoder(load_bert(base_folder()))
+        return Encoder(load_bert(self.base))
 
     @cached_property
     def collator(self) -> Collator:
-        return Collator(load_tokenizer(base_folder()))
+        return Collator(load_tokenizer(self.base))
 
     @cached_property
     def code_vectors(self) -> Floats:
         """float32 [pairs, d]: the teacher's vector of each pair's training text."""
         texts = [training_text(p) for p in self.corpus.pairs]
-        return self._vectors(self._teacher_folder / "codes.npy", self.teacher, texts, self.recipe.lengths.code)
+        return self._vectors(self.vectors_folder / "codes.npy", self.teacher, texts, self.recipe.lengths.code)
 
     @cached_property
     def questions(self) -> QueryCorpus:
@@ -102,13 +108,13 @@ class Run:
     def student(self) -> Encoder:
         """The distilled query encoder."""
         folder = self.student_folder
-        if not (folder / "config.json").is_file():
+        if not (folder / WEIGHTS_NAME).is_file():
             config = self.recipe.distill
-            student = Encoder(compress(load_bert(base_folder()), config.layers))
+            student = Encoder(compress(load_bert(self.base), config.layers))
             teaching = Teaching(
                 self.questions,
                 self._vectors(
-                    self._teacher_folder / "questions.npy",
+                    self.vectors_folder / "questions.npy",
                     self.teacher,
                     self.questions.texts,
                     self.recipe.lengths.query,
@@ -135,13 +141,13 @@ class Run:
         """The trained cross-encoder."""
         folder = self.reranker_folder
         config = self.recipe.rerank
-        weights = folder / "model.safetensors"
-        scorer = PairScorer(load_bert(base_folder(), dropout=config.dropout), config.head)
+        weights = folder / WEIGHTS_NAME
+        scorer = PairScorer(load_bert(self.base, dropout=config.dropout), config.head)
         if not weights.is_file():
             sampler = GroupSampler(self._pools(), config.mix, config.depth, config.negatives, self.recipe.seed)
             plan = self._plan(config.learning_rate, config.warmup, config.weight_decay, config.minutes)
             train_reranker(scorer, sampler, self.collator, config, plan, folder, self.report)
-            save_file({k: v.contiguous() for k, v in scorer.state_dict().items()}, weights)
+            save_weights(scorer, weights)
         scorer.load_state_dict(load_file(weights))
         return scorer
 
@@ -181,3 +187,7 @@ class Run:
         taught = encode(self.teacher, self.collator, texts, length, precision, self.report)
         learnt = encode(self.student, self.collator, texts, length, precision, self.report)
         return {"mean_cosine": round(mean_cosine(learnt, taught), 4), "questions": len(texts)}
+
+
+def _named_hash(path: Path) -> list[str]:
+    return [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]

@@ -10,7 +10,7 @@ from typing import Any
 from spencer_desktop.core.errors import EnvironmentFault
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
-from spencer_models.backbones.minilm import base_folder, load_tokenizer
+from spencer_models.backbones.minilm import load_tokenizer
 from spencer_models.card import CARD, render
 from spencer_models.evaluate import KS, Scores, evaluate, means, rerank_helps, table, valid_sets
 from spencer_models.packing import Trained, quantise_graphs, write_graphs, write_manifest
@@ -30,7 +30,7 @@ def make_pack(run: Run, out: Path, questions: int, command: str) -> str:
     `questions` of each validation set are asked. EnvironmentFault when int8 weights cost more than `GATE`.
     """
     recipe = run.recipe
-    trained = Trained(load_tokenizer(base_folder()), run.teacher, run.student, run.reranker)
+    trained = Trained(load_tokenizer(run.base), run.teacher, run.student, run.reranker)
     licences = [_BASE_LICENCE, *_data_licences(run)]
     dimension = run.teacher.bert.config.hidden_size
     kept = {}

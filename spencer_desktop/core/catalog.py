@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,63 +18,12 @@ import apsw
 import numpy as np
 
 from spencer_desktop.core.database import open_database, snapshot, transaction, translated
+from spencer_desktop.core.rows import CandidateRow, ChunkRow, FileRow, Repository, SkippedRow
 from spencer_desktop.core.text import code_header, terms
 from spencer_desktop.core.types import Chunk, FilePatch, Floats, Ids
 
 # Weights of the text index's columns (path, symbol, doc, body) in BM25.
 _BM25 = "bm25(posting, 2.0, 4.0, 2.0, 1.0)"
-
-
-@dataclass(frozen=True, slots=True)
-class Repository:
-    """A registered folder. `indexed_at` is None until its first pass has ended; seconds since the epoch."""
-
-    id: int
-    root: Path
-    name: str
-    indexed_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """What is remembered of a file, to tell whether it changed."""
-
-    id: int
-    size: int
-    mtime_ns: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedRow:
-    """Why a path was left out. `size` and `mtime_ns` tell whether bytes that were the reason have changed; else -1."""
-
-    reason: str
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """A chunk with the file and repository it stands in."""
-
-    id: int
-    content_id: int
-    file_id: int
-    repository: str
-    root: str
-    path: str
-    language: str
-    kind: str
-    symbol: str
-    signature: str
-    doc: str
-    start_line: int
-    end_line: int
-    unit_start_line: int
-    unit_end_line: int
-    header: str
-    text: str
 
 
 _CHUNK_ROW = """
@@ -304,6 +252,21 @@ class Catalog:
         """chunk id → row; ids that no longer exist are left out."""
         rows = self._rows(f"{_CHUNK_ROW} WHERE c.id IN carray(?)", (_array(ids),))
         return {row[0]: _chunk_row(row) for row in rows}
+
+    def candidate_rows(self, ids: Ids) -> list[CandidateRow]:
+        """The chunks `ids`, in the order of their ids; those that no longer exist are left out."""
+        if not len(ids):
+            return []
+        rows = self._rows(
+            "SELECT c.id, c.content_id, c.file_id, r.root, f.path, f.language, c.kind, c.symbol, c.unit_start_line,"
+            " c.unit_end_line FROM chunk c JOIN file f ON f.id = c.file_id JOIN repository r ON r.id = f.repository_id"
+            " WHERE c.id IN carray(?) ORDER BY c.id",
+            (apsw.carray(ids),),
+        )
+        return [
+            CandidateRow(i, content, file, os.fsdecode(root), os.fsdecode(path), *rest)
+            for i, content, file, root, path, *rest in rows
+        ]
 
     def chunks_at(self, root: Path, path: str) -> list[ChunkRow]:
         """Every chunk of one file, in order."""

@@ -164,19 +164,21 @@ class ChunkWorker:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the chunk worker is closed")
-            child = _Child(self._options())
-            self._child = child
+            try:
+                child = self._child = _Child(self._options())
+            except OSError as error:
+                raise _not_started(str(error)) from error
         try:
             ready = child.receive(_START_S) == _READY
         except TimeoutError:
             ready = False
-        if not ready and not self._closed:
+        if not ready:
             child.close()
             self._child = None
-            raise EnvironmentFault(
-                "The process that parses source files does not start.",
-                hint=f"Check that {sys.executable} runs, and that memory and process limits leave room for it.",
-            )
+            if self._closed:
+                # Killed while it started: nobody would wake whoever asked it now.
+                raise RuntimeError("the chunk worker is closed")
+            raise _not_started("it ended at once, or gave no sign")
         return child
 
     def _options(self) -> dict[str, Any]:
@@ -186,6 +188,13 @@ class ChunkWorker:
             "memory_bytes": self._memory_bytes,
             "limits": dataclasses.asdict(self._limits),
         }
+
+
+def _not_started(why: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"The process that parses source files does not start: {why}.",
+        hint=f"Check that {sys.executable} runs, and that memory and process limits leave room for it.",
+    )
 
 
 class _Child:

@@ -158,22 +158,33 @@ class _Assembly:
 
     def _windows(self, first: int, last: int, symbol: str) -> None:
         for span in split_span(self._lines, first, last):
-            if self._absorb(*span):
-                continue
-            namer = self._namer[span[0]]
-            if namer < 0 or namer != self._namer[span[1]]:
-                self._add(_Draft(*span, _Unit(*span), symbol))
-            elif self._is_bare(self._definitions[namer], *span):
+            if self._only_opens_scopes(*span):
                 self._hold(span[0])
-            else:
-                self._add(_Draft(*span, _Unit(*span), self._definitions[namer].symbol))
+            elif not self._absorb(*span):
+                namer = self._namer[span[0]]
+                named = namer >= 0 and namer == self._namer[span[1]]
+                self._add(_Draft(*span, _Unit(*span), self._definitions[namer].symbol if named else symbol))
+
+    def _only_opens_scopes(self, first: int, last: int) -> bool:
+        """Whether these few rows begin namespaces or objects whose contents follow: `namespace shop {`."""
+        lines = self._lines
+        opened = False
+        if lines.width(first, last) > 2 * _MAX_BARE_CHARS:
+            return False
+        for row in range(first, last + 1):
+            namer = self._definitions[self._namer[row]] if self._namer[row] >= 0 else None
+            if namer and namer.kind == "scope" and namer.first == row:
+                opened = namer.last > last
+            elif not lines.is_glue(row, row):
+                return False
+        return opened
 
     def _absorb(self, first: int, last: int) -> bool:
         """Give rows that say too little on their own ("}", "end") to the draft before them.
 
         At the top of a file ("<?php", "#!/bin/sh"), and after rows that wait themselves, they go to the next one.
         """
-        if not self._lines.is_trivial(first, last):
+        if not self._lines.is_glue(first, last):
             return False
         if self._held >= 0 or not self._drafts:
             self._hold(first)

@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from spencer_desktop.core.catalog import Repository, SkippedRow
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.files import WalkLimits
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.indexer import Indexer, IndexReport, Progress
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
+from spencer_desktop.core.rows import Repository, SkippedRow
 from spencer_desktop.core.search import Searcher
 from spencer_desktop.core.settings import Settings
 from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import re2
 
-from spencer_desktop.core.catalog import Catalog, ChunkRow
+from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.ranking import Weights, path_prior
+from spencer_desktop.core.rows import ChunkRow
 from spencer_desktop.core.types import Ids
 
 _MAX_CHUNKS = 5_000

@@ -11,8 +11,9 @@ from types import TracebackType
 import filelock
 import numpy as np
 
-from spencer_desktop.core.catalog import Catalog, ChunkRow, FileRow, Repository, SkippedRow
+from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.errors import EnvironmentFault, UserError
+from spencer_desktop.core.rows import FileRow, Repository, SkippedRow
 from spencer_desktop.core.types import FilePatch, Floats, Ids
 from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
 
@@ -189,14 +190,15 @@ class Index:
         self._refresh()
         return self._graph is not None
 
-    def cosines(self, query: Floats, rows: list[ChunkRow]) -> Floats:
-        """float32 [n]: the cosine of each chunk with `query`, NaN for chunks not encoded yet."""
-        wanted = np.array([row.content_id for row in rows], np.int64)
+    def cosines(self, query: Floats, content_ids: Ids) -> Floats:
+        """float32 [n]: the cosine of each content (int64 [n]) with `query`, NaN for those not encoded yet."""
+        wanted, back = np.unique(content_ids, return_inverse=True)
+        found = np.full(len(wanted), np.nan, np.float32)
         with self.catalog.snapshot():
             self._refresh()
-            known = np.unique(wanted[np.isin(wanted, self._ids)])
-            found = dict(zip(known.tolist(), self.catalog.vectors(known, self._dimension) @ query, strict=True))
-        return np.array([found.get(i, np.nan) for i in wanted.tolist()], np.float32)
+            known = np.isin(wanted, self._ids, assume_unique=True)
+            found[known] = self.catalog.vectors(wanted[known], self._dimension) @ query
+        return found[back]
 
     def _refresh(self) -> None:
         with self.catalog.snapshot():

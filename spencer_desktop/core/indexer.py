@@ -14,11 +14,11 @@ from itertools import takewhile
 
 import numpy as np
 
-from spencer_desktop.core.catalog import FileRow, Repository, SkippedRow
 from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.files import UNREADABLE, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file, walk
 from spencer_desktop.core.index import Index
+from spencer_desktop.core.rows import FileRow, Repository, SkippedRow
 from spencer_desktop.core.text import MAX_CODE_CHARS
 from spencer_desktop.core.types import Encoder, FileEntry, FilePatch, SkippedFile
 

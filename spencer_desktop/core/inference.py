@@ -23,6 +23,7 @@ from spencer_desktop.core.types import Floats
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _BATCH_TOKENS = 4_096
 _BATCH_ROWS = 64
+_LARGEST = float(np.finfo(np.float16).max)
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
@@ -67,7 +68,10 @@ def available_cores() -> int:
 class _Graph:
     """One ONNX session and the tokenizer settings that feed it."""
 
-    def __init__(self, pack: Pack, name: str, max_tokens: int, device: Device) -> None:
+    def __init__(self, pack: Pack, name: str, max_tokens: int, row: tuple[int, ...], device: Device) -> None:
+        self._pack = pack
+        self._name = name
+        self._row = row
         self._tokenizer = _tokenizer(pack, max_tokens)
         self._session = _session(pack, name, device)
         self._inputs = {i.name for i in self._session.get_inputs()}
@@ -78,7 +82,7 @@ class _Graph:
         return list(self._session.get_outputs()[0].shape)
 
     def run(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> Floats:
-        """float32 [n, ...] in the order of `texts`, which must not be empty."""
+        """float32 [n, *row] in the order of `texts`, which must not be empty. Raises UserError for any other answer."""
         encodings = self._tokenizer.encode_batch(list(texts))
         order = sorted(range(len(encodings)), key=lambda i: len(encodings[i].ids), reverse=True)
         rows: list[Floats] = [np.empty(0, np.float32)] * len(encodings)
@@ -97,8 +101,17 @@ class _Graph:
             feed["attention_mask"][row, :length] = 1
             if "token_type_ids" in feed:
                 feed["token_type_ids"][row, :length] = encoding.type_ids
-        with self._lock:
-            return np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
+        try:
+            with self._lock:
+                answer = np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
+        except Exception as error:
+            raise _refused(self._pack, f"{self._name} cannot be run ({error})") from error
+        if answer.shape != (len(encodings), *self._row):
+            raise _refused(self._pack, f"{self._name} gives {list(answer.shape)} for {len(encodings)} texts")
+        # Neither NaN nor infinite, here or in the catalogue.
+        if not (np.abs(answer) <= _LARGEST).all():
+            raise _refused(self._pack, f"{self._name} gives numbers that are none")
+        return answer
 
 
 def _batches(order: Sequence[int], encodings: Sequence[Encoding]) -> list[list[int]]:
@@ -154,9 +167,9 @@ class OnnxEncoder:
     """An encoder of a pack: texts → unit vectors. Safe to call from several threads."""
 
     def __init__(self, pack: Pack, name: str, prefix: str, max_tokens: int, device: Device) -> None:
-        self._graph = _Graph(pack, name, max_tokens, device)
-        self._prefix = prefix
         self._dimension = pack.manifest.dimension
+        self._graph = _Graph(pack, name, max_tokens, (self._dimension,), device)
+        self._prefix = prefix
         shape = self._graph.output_shape()
         if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != self._dimension):
             raise _refused(pack, f"{name} gives {shape} instead of [n, {self._dimension}]")
@@ -180,13 +193,13 @@ class OnnxReranker:
     """The cross-encoder of a pack. Safe to call from several threads."""
 
     def __init__(self, pack: Pack, device: Device) -> None:
-        self._graph = _Graph(pack, RERANKER, pack.manifest.max_pair_tokens, device)
+        self._graph = _Graph(pack, RERANKER, pack.manifest.max_pair_tokens, (), device)
 
     def score(self, query: str, codes: Sequence[str]) -> Floats:
         """float32 [n]: one logit for each (code, query) pair; higher is better."""
         if not codes:
             return np.empty(0, np.float32)
-        return self._graph.run([(code, query) for code in codes]).reshape(len(codes))
+        return self._graph.run([(code, query) for code in codes])
 
 
 class Models:

@@ -84,9 +84,14 @@ class SourceLines:
 
     def is_trivial(self, first: int, last: int) -> bool:
         """Whether the rows say too little to be found by: punctuation, `end`, `public:`, a ruler."""
+        return self._is_short(self.text(first, last))
+
+    def is_glue(self, first: int, last: int) -> bool:
+        """Whether rows of code are trivial but for a comment, a macro or a directive that leads on or closes."""
         text = self.text(first, last)
-        if len(text) < _GLUE_CHARS:
-            text = _GLUE.sub("", text)
+        return self._is_short(_GLUE.sub("", text) if len(text) < _GLUE_CHARS else text)
+
+    def _is_short(self, text: str) -> bool:
         return len(_WORD_CHARACTER.findall(text)) < self.limits.min_letters
 
     def indent(self, row: int) -> int:
@@ -124,6 +129,8 @@ def _with_overlap(lines: SourceLines, content: int, overlap: int) -> int:
         if lines.width(begin - 1, content - 1) > lines.limits.max_chars // 4:
             break
         begin -= 1
+    while lines.is_blank(begin):
+        begin += 1
     return begin
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ _REQUIRED = (TOKENIZER, CODE_ENCODER, QUERY_ENCODER)
 _KNOWN = (*_REQUIRED, RERANKER)
 _MAX_MANIFEST_BYTES = 1 << 20
 _MAX_FILE_BYTES = 1 << 31
+_MAX_COUNT = 1 << 40
 # The wire form of `StringStringEntryProto(key="location")`, without which an ONNX tensor cannot name an external file.
 _EXTERNAL_DATA_MARK = b"\x0a\x08location"
 
@@ -103,7 +105,10 @@ def open_pack(directory: Path) -> Pack:
     """Read the manifest of a pack. Raises UserError when there is none or it is not one this program understands."""
     path = directory / MANIFEST
     try:
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _damaged(directory, "its manifest is not a plain file")
+        if status.st_size > _MAX_MANIFEST_BYTES:
             raise _damaged(directory, "its manifest is larger than 1 MiB")
         raw = json.loads(path.read_bytes())
     except FileNotFoundError as error:
@@ -177,7 +182,7 @@ def _string(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MAX_COUNT:
         raise TypeError(f"a positive whole number (found {value!r})")
     return value
 

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,7 +36,7 @@ _ASIDE = re.compile(
     r"(^|/)(vendor|vendored|_vendor|third_party|thirdparty|external|deps|examples?|samples?|demos?|docs?|benchmarks?|bench"
     r"|legacy|deprecated|compat|migrations|generated|scripts)/"
 )
-_BARREL = re.compile(r"(^|/)(__init__\.pyi?|index\.[jt]sx?|mod\.rs|package-info\.java|prelude\.rs)$|\.d\.ts$")
+_BARREL = re.compile(r"(^|/)(__init__\.pyi?|index\.[jt]sx?|mod\.rs|package-info\.java|prelude\.rs)$|\.d\.ts$|\.pyi$")
 
 _PROSE = frozenset({"asciidoc", "html", "json", "latex", "markdown", "rst", "text", "toml", "xml", "yaml"})
 
@@ -118,8 +119,11 @@ def rank(
         return []
     score = _fused(question, candidates, weights)
     score += _coherence(candidates, score, weights)
+    covered = _Coverage(question.terms, rarity)
     for i, candidate in enumerate(candidates):
-        score[i] += _names(question, candidate, rarity, weights)
+        score[i] += weights.path * covered(candidate.path) + weights.symbol * covered(candidate.symbol)
+        if question.symbols:
+            score[i] += weights.definition * _definition(question, candidate)
         score[i] *= path_prior(candidate.path, candidate.language, weights)
     return _spread(candidates, score, weights)
 
@@ -149,34 +153,46 @@ def _coherence(candidates: Sequence[Candidate], score: Floats, weights: Weights)
     return weights.coherence * np.array([support[c.file_id] for c in candidates], np.float32)
 
 
-def _names(question: QuestionView, candidate: Candidate, rarity: Mapping[str, float], weights: Weights) -> float:
-    """What the chunk and its file are called, against what is asked."""
-    path = [stem(part) for word in _WORD.findall(candidate.path) for part in split_identifier(word)]
-    symbol = [stem(part) for word in _WORD.findall(candidate.symbol) for part in split_identifier(word)]
-    score = weights.path * _coverage(question.terms, path, rarity)
-    score += weights.symbol * _coverage(question.terms, symbol, rarity)
-    if candidate.kind != "window" and candidate.symbol:
-        name = candidate.symbol.rpartition(".")[2]
-        if name in question.symbols:
-            score += weights.definition * (1.0 if candidate.kind == "class" else 0.9)
-        elif name.lower() in {s.lower() for s in question.symbols}:
-            score += weights.definition * 0.6
-    return score
-
-
-def _coverage(terms: Sequence[str], words: Sequence[str], rarity: Mapping[str, float]) -> float:
-    """The share of the question's weight that `words` cover; one stem may begin the other ("auth", "authentic")."""
-    total = sum(rarity.get(t, 1.0) for t in terms)
-    if not total:
+def _definition(question: QuestionView, candidate: Candidate) -> float:
+    """Whether the chunk defines a symbol that the question names; classes before functions, exact case before any."""
+    name = candidate.symbol.rpartition(".")[2]
+    if not name or candidate.kind == "window":
         return 0.0
-    covered = sum(rarity.get(t, 1.0) for t in terms if any(_same(t, w) for w in words))
-    return covered / total
+    if name in question.symbols:
+        return 1.0 if candidate.kind == "class" else 0.9
+    return 0.6 if name.lower() in {symbol.lower() for symbol in question.symbols} else 0.0
 
 
-def _same(a: str, b: str) -> bool:
-    return a == b or (min(len(a), len(b)) >= 4 and (a.startswith(b) or b.startswith(a)))
+class _Coverage:
+    """The share of the question's weight that a name's words cover, each name looked at once."""
+
+    def __init__(self, terms: Sequence[str], rarity: Mapping[str, float]) -> None:
+        self._weights = [(term, rarity.get(term, 1.0)) for term in terms]
+        self._total = sum(weight for _, weight in self._weights)
+        self._known: dict[str, float] = {}
+
+    def __call__(self, name: str) -> float:
+        if name not in self._known:
+            stems = name_stems(name)
+            found = sum(weight for term, weight in self._weights if _has(stems, term))
+            self._known[name] = found / self._total if self._total else 0.0
+        return self._known[name]
 
 
+def _has(stems: frozenset[str], term: str) -> bool:
+    """One stem may begin the other ("auth", "authentic")."""
+    return term in stems or (
+        len(term) >= 4 and any(s.startswith(term) or (len(s) >= 4 and term.startswith(s)) for s in stems)
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def name_stems(name: str) -> frozenset[str]:
+    """The stems of all words in a path or a symbol."""
+    return frozenset(stem(part) for word in _WORD.findall(name) for part in split_identifier(word))
+
+
+@lru_cache(maxsize=1 << 16)
 def path_prior(path: str, language: str, weights: Weights) -> float:
     """At most 1: tests, examples, vendored code, prose and files that only re-export are seldom what was meant."""
     factor = weights.prose if language in _PROSE else 1.0

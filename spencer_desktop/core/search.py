@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 import pathspec
 
-from spencer_desktop.core.catalog import ChunkRow
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.grep import literal, matching_lines
 from spencer_desktop.core.index import Index
@@ -28,15 +27,16 @@ from spencer_desktop.core.ranking import (
     reranked,
     view_question,
 )
+from spencer_desktop.core.rows import CandidateRow, ChunkRow
 from spencer_desktop.core.text import code_text, query_text, terms
 from spencer_desktop.core.types import Encoder, Filters, Floats, Hit, Ids, Mode, Query, Reranker, SearchUpdate, Stage
 
 _DEPTH = 200
 _MAX_TERMS = 48
-_MAX_POSTINGS = 12_000
+_MAX_POSTINGS = 8_000
 
 Cancelled = Callable[[], bool]
-Ranked = list[tuple[ChunkRow, float]]
+Ranked = list[tuple[CandidateRow, float]]
 
 
 class SearchModels(Protocol):
@@ -79,7 +79,9 @@ class Searcher:
         view = view_question(text)
         if query.mode is Mode.REGEX or not view.terms:
             pattern = query.text.strip("\n") if query.mode is Mode.REGEX else literal(text)
-            yield _update(Stage.RECALL, self._grep(pattern, files, query.limit, cancelled), began)
+            lines = self._grep(pattern, files, query.limit, cancelled)
+            if not cancelled():
+                yield _update(Stage.RECALL, lines, began)
             return
         if files is not None and not len(files):
             yield _update(Stage.RECALL, (), began)
@@ -87,45 +89,49 @@ class Searcher:
         ranked, notice = self._recall(text, view, query, files)
         if cancelled():
             return
-        yield _update(Stage.RECALL, _hits(ranked, query.limit), began, notice)
+        yield _update(Stage.RECALL, self._hits(ranked, query.limit), began, notice)
         reranker = self._models.reranker if query.rerank else None
         if reranker is None or cancelled():
             return
         ranked = self._rerank(reranker, text, ranked)
         if not cancelled():
-            yield _update(Stage.RERANKED, _hits(ranked, query.limit), began, notice)
+            yield _update(Stage.RERANKED, self._hits(ranked, query.limit), began, notice)
 
     def similar(self, path: Path, line: int, limit: int, filters: Filters) -> SearchUpdate:
         """The chunks nearest to the one at `line` (1-based) of an indexed file, by their code vectors."""
         began = time.perf_counter()
+        self._require_space()
         row = self._chunk_at(path, line)
         vector = self._models.code_encoder.encode([code_text(row.symbol, row.text)])[0]
-        ids, cosines = self._index.nearest(vector, _depth(limit), self._files(filters))
+        files = self._files(filters)
+        ids, cosines = self._index.nearest(vector, _depth(limit), files)
         score = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
-        places = self._catalog.chunks_of_contents(ids, self._files(filters))
-        rows = self._catalog.chunk_rows(np.array([i for i, _ in places], np.int64)).values()
-        found = [(r, score[r.content_id]) for r in rows if _unit(r) != _unit(row)]
+        found = [(r, score[r.content_id]) for r in self._places(ids, files) if _unit(r) != _unit(row)]
         found.sort(key=lambda pair: (-pair[1], pair[0].id))
-        return _update(Stage.RECALL, _hits(found, limit), began)
+        return _update(Stage.RECALL, self._hits(_one_per_unit(found), limit), began)
+
+    def _places(self, content_ids: Ids, files: Ids | None) -> list[CandidateRow]:
+        """Every chunk in which these contents stand."""
+        chunks = [chunk for chunk, _ in self._catalog.chunks_of_contents(content_ids, files)]
+        return self._catalog.candidate_rows(np.array(chunks, np.int64))
 
     # Recall
 
     def _recall(self, text: str, view: QuestionView, query: Query, files: Ids | None) -> tuple[Ranked, str]:
         depth = _depth(query.limit)
+        if query.mode is Mode.SEMANTIC:
+            self._require_space()
         vector: Floats | None = None
         if query.mode is not Mode.LEXICAL and self._index.speaks_this_space:
             vector = self._models.query_encoder.encode([text])[0]
-        elif query.mode is Mode.SEMANTIC:
-            raise UserError(
-                "The stored vectors were made by another model pack", hint="Run `spencer index` to encode them again."
-            )
         lexical = {} if query.mode is Mode.SEMANTIC else dict(self._match(text, depth, files))
         chunk_ids = set(lexical)
         if vector is not None:
             near, _ = self._index.nearest(vector, depth, files)
             chunk_ids |= {chunk for chunk, _ in self._catalog.chunks_of_contents(near, files)}
-        rows = list(self._catalog.chunk_rows(np.array(sorted(chunk_ids), np.int64)).values())
-        cosines = np.full(len(rows), np.nan, np.float32) if vector is None else self._index.cosines(vector, rows)
+        rows = self._catalog.candidate_rows(np.array(sorted(chunk_ids), np.int64))
+        contents = np.array([row.content_id for row in rows], np.int64)
+        cosines = np.full(len(rows), np.nan, np.float32) if vector is None else self._index.cosines(vector, contents)
         candidates = [_candidate(row, float(c), lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
         weights = self._weights if query.signals else self._weights.without_signals()
         ranked = [(rows[i], score) for i, score in rank(view, candidates, self._rarity(view), weights)]
@@ -158,13 +164,27 @@ class Searcher:
         pending = self._index.pending_count
         return f"{pending:,} pieces of code are not encoded yet and are found by text only" if pending else ""
 
+    def _require_space(self) -> None:
+        if not self._index.speaks_this_space:
+            raise UserError(
+                "The stored vectors were made by another model pack", hint="Run `spencer index` to encode them again."
+            )
+
     # Re-ranking
 
     def _rerank(self, reranker: Reranker, text: str, ranked: Ranked) -> Ranked:
         head, tail = ranked[: self._candidates], ranked[self._candidates :]
-        logits = reranker.score(text, [code_text(row.symbol, row.text) for row, _ in head])
-        order = reranked(np.array([score for _, score in head], np.float32), logits, self._weights)
-        return [(head[i][0], score) for i, score in order] + tail
+        texts = self._catalog.chunk_rows(np.array([row.id for row, _ in head], np.int64))
+        read = [(row, score) for row, score in head if row.id in texts]
+        logits = reranker.score(text, [code_text(row.symbol, texts[row.id].text) for row, _ in read])
+        order = reranked(np.array([score for _, score in read], np.float32), logits, self._weights)
+        return [(read[i][0], score) for i, score in order] + tail
+
+    def _hits(self, ranked: Ranked, limit: int) -> tuple[Hit, ...]:
+        shown = ranked[:limit]
+        texts = self._catalog.chunk_rows(np.array([row.id for row, _ in shown], np.int64))
+        found = [(texts[row.id], score) for row, score in shown if row.id in texts]
+        return tuple(_hit(row, score, (row.unit_start_line, row.unit_end_line), row.text) for row, score in found)
 
     # Other modes
 
@@ -223,25 +243,21 @@ def _depth(limit: int) -> int:
     return max(_DEPTH, 4 * limit)
 
 
-def _candidate(row: ChunkRow, semantic: float, lexical: float) -> Candidate:
+def _candidate(row: CandidateRow, semantic: float, lexical: float) -> Candidate:
     return Candidate(row.id, row.file_id, row.path, row.language, row.kind, row.symbol, semantic, lexical)
 
 
-def _unit(row: ChunkRow) -> tuple[int, int, int]:
-    return row.file_id, row.unit_start_line, row.unit_end_line
+def _unit(row: CandidateRow | ChunkRow) -> tuple[str, int, int]:
+    """The place on disk, so that a folder registered twice, alone and inside another, answers once."""
+    return f"{row.root}/{row.path}", row.unit_start_line, row.unit_end_line
 
 
 def _one_per_unit(ranked: Ranked) -> Ranked:
     """A long function is several chunks and one answer: its best chunk stands for it."""
-    best: dict[tuple[int, int, int], tuple[ChunkRow, float]] = {}
+    best: dict[tuple[str, int, int], tuple[CandidateRow, float]] = {}
     for row, score in ranked:
         best.setdefault(_unit(row), (row, score))
     return list(best.values())
-
-
-def _hits(ranked: Ranked, limit: int) -> tuple[Hit, ...]:
-    shown = _one_per_unit(ranked)[:limit]
-    return tuple(_hit(row, score, (row.unit_start_line, row.unit_end_line), row.text) for row, score in shown)
 
 
 def _hit(row: ChunkRow, score: float, lines: tuple[int, int], snippet: str) -> Hit:

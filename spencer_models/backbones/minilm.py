@@ -85,7 +85,7 @@ def _interaction(states: Tensor, attention_mask: Tensor, token_type_ids: Tensor)
     tokens = nn.functional.normalize(states, dim=2)
     similar = tokens @ tokens.transpose(1, 2)
     best = similar.masked_fill(code_mask.unsqueeze(1) == 0, -1.0).amax(2, keepdim=True)
-    # A product of two components of unit vectors is about 1/d. At size one, as those of the [CLS] state are, its weight,
+    # A product of two components of unit vectors is about 1/d. At size one, like those of the [CLS] state, its weight,
     # which starts at zero, matters after a few hundred steps.
     return torch.cat([code * query, masked_mean(best, query_mask)], dim=1) * states.shape[2]
 
@@ -120,7 +120,14 @@ def save_bert(bert: BertModel, folder: Path) -> None:
     """Writes the checkpoint that `load_bert` reads."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_NAME).write_text(bert.config.to_json_string(), encoding="utf-8")
-    save_file({k: v.contiguous() for k, v in bert.state_dict().items()}, folder / WEIGHTS_NAME)
+    save_weights(bert, folder / WEIGHTS_NAME)
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Writes all weights as safetensors; the file is there whole or not at all."""
+    temporary = path.with_suffix(".new")
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
+    temporary.replace(path)
 
 
 def compress(bert: BertModel, layers: Sequence[int]) -> BertModel:

@@ -41,14 +41,15 @@ def hard_negatives(queries: Floats, codes: Floats, keys: Sequence[str], depth: i
     n = len(queries)
     numbers = np.unique(np.asarray(keys), return_inverse=True)[1]
     out = Negatives(
-        np.einsum("ij,ij->i", queries, codes),
+        np.empty(n, np.float32),
         np.empty(n, np.int64),
         np.full((n, depth), -1, np.int64),
     )
     for start in range(0, n, _BLOCK):
         rows = np.arange(start, min(n, start + _BLOCK))
         scores = queries[rows] @ codes.T
-        own = out.own[rows, None]
+        own = scores[np.arange(len(rows)), rows][:, None]
+        out.own[rows] = own[:, 0]
         out.rank[rows] = (scores > own).sum(1) + 1
         # Twice the depth, since some will be left out.
         wide = min(n, 2 * depth + 1)

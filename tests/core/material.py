@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spencer_desktop.core.catalog import Repository
 from spencer_desktop.core.index import Index
+from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.types import Chunk, Encoder, FilePatch, Floats
 from tests.fakes import DIMENSION
 

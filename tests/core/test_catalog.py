@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spencer_desktop.core import schema
-from spencer_desktop.core.catalog import Catalog, FileRow, Repository, SkippedRow, content_digest
+from spencer_desktop.core.catalog import Catalog, content_digest
 from spencer_desktop.core.errors import EnvironmentFault, UserError
+from spencer_desktop.core.rows import FileRow, Repository, SkippedRow
 from spencer_desktop.core.text import terms
 from spencer_desktop.core.types import Chunk, FilePatch, Ids
 from tests.core.material import chunk, patch

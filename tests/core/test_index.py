@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spencer_desktop.core import index as index_module
-from spencer_desktop.core.catalog import ChunkRow
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.index import CATALOG, Index
+from spencer_desktop.core.rows import ChunkRow
 from spencer_desktop.core.types import FilePatch, Floats, Ids
 from spencer_desktop.core.vectors import GraphCache
 from tests.core.material import add_repository, chunk, encode_pending, open_index, patch, put, remove, unit_rows
@@ -263,17 +263,21 @@ def test_nearest_with_a_filter_equals_brute_force(
         np.testing.assert_allclose(scores, sorted(cosine.values(), reverse=True)[:k], atol=2e-3)
 
 
+def contents(rows: list[ChunkRow]) -> Ids:
+    return np.array([row.content_id for row in rows], np.int64)
+
+
 def test_cosines_of_chunks(index: Index) -> None:
     repository = add_repository(index)
     put(index, repository, patch("a.py", "red", "blue"))
     encode_pending(index, FakeEncoder())
     put(index, repository, patch("b.py", "red", "not encoded yet"))
     rows = [row for path in ("b.py", "a.py") for row in index.catalog.chunks_at(repository.root, path)]
-    cosines = index.cosines(QUERY, rows)
+    cosines = index.cosines(QUERY, contents(rows))
     expected = [float(FakeEncoder().encode([row.text])[0] @ QUERY) for row in rows]
     assert [bool(np.isnan(c)) for c in cosines] == [row.text == "not encoded yet" for row in rows]
     np.testing.assert_allclose(cosines, np.where(np.isnan(cosines), np.nan, expected), atol=2e-3)
-    assert index.cosines(QUERY, []).shape == (0,)
+    assert index.cosines(QUERY, contents([])).shape == (0,)
 
 
 # Another pack's vectors
@@ -286,7 +290,7 @@ def test_vectors_of_another_space_are_never_compared(index: Index) -> None:
         assert not reader.speaks_this_space
         assert texts_near(reader) == []
         rows = reader.catalog.chunks_at(Path("/r"), "1.py")
-        assert np.isnan(reader.cosines(QUERY, rows)).all()
+        assert np.isnan(reader.cosines(QUERY, contents(rows))).all()
 
 
 def test_another_space_is_adopted_by_encoding_again(index: Index) -> None:

@@ -234,7 +234,7 @@ def test_people_get_text(indexed: Indexed) -> None:
     assert str(indexed.data) in status
     assert "0 still to encode" in status
     assert "licences" in spencer("models", "list", data=indexed.data).out
-    assert "every graph loads" in spencer("models", "verify", data=indexed.data).err
+    assert "every graph runs" in spencer("models", "verify", data=indexed.data).err
 
 
 def test_doctor_fails_when_something_is_wrong(data: Path, user_home: Path, tmp_path: Path) -> None:

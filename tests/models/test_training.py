@@ -133,6 +133,13 @@ def test_the_reranker_starts_at_the_recall_order_and_learns(
     assert losses[1] < 0.8 * losses[0]
 
 
+def test_a_pool_without_reachable_answers_is_an_error(pools: list[Pool]) -> None:
+    pool = pools[0]
+    lost = Pool("a", pool.queries, pool.codes, -pool.code_vectors, pool.code_vectors)
+    with pytest.raises(UserError, match="No question's answer"):
+        GroupSampler([lost], {"a": 1.0}, depth=2, negatives=1, seed=1)
+
+
 def test_an_unknown_head_is_refused() -> None:
     with pytest.raises(UserError, match="max"):
         PairScorer(tiny_bert(), "max")

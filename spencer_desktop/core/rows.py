@@ -1,0 +1,74 @@
+"""What the catalogue hands out: frozen rows of its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A registered folder. `indexed_at` is None until its first pass has ended; seconds since the epoch."""
+
+    id: int
+    root: Path
+    name: str
+    indexed_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """What is remembered of a file, to tell whether it changed."""
+
+    id: int
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """Why a path was left out. `size` and `mtime_ns` tell whether bytes that were the reason have changed; else -1."""
+
+    reason: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """What ranking needs to know of a chunk; hundreds are read for each question, so no text comes along."""
+
+    id: int
+    content_id: int
+    file_id: int
+    root: str
+    path: str
+    language: str
+    kind: str
+    symbol: str
+    unit_start_line: int
+    unit_end_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk with the file and repository it stands in."""
+
+    id: int
+    content_id: int
+    file_id: int
+    repository: str
+    root: str
+    path: str
+    language: str
+    kind: str
+    symbol: str
+    signature: str
+    doc: str
+    start_line: int
+    end_line: int
+    unit_start_line: int
+    unit_end_line: int
+    header: str
+    text: str

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+
+from spencer_models.data.negatives import hard_negatives
+
+
+def _unit(rows: list[list[float]]) -> np.ndarray:
+    array = np.array(rows, np.float32)
+    return array / np.linalg.norm(array, axis=1, keepdims=True)
+
+
+def test_the_nearest_wrong_codes_come_first_and_the_answer_never() -> None:
+    random = np.random.default_rng(0)
+    queries = _unit(random.normal(size=(300, 24)).tolist())
+    codes = _unit((queries + 0.9 * random.normal(size=(300, 24))).tolist())
+    found = hard_negatives(queries, codes, [str(i) for i in range(300)], depth=5)
+    scores = queries @ codes.T
+    for i in range(300):
+        assert found.rank[i] == 1 + sum(scores[i] > scores[i, i])
+        allowed = [
+            j
+            for j in np.argsort(-scores[i])
+            if j != i
+            and codes[j] @ codes[i] <= 0.95
+            and queries[j] @ queries[i] <= 0.9
+            and scores[i, j] <= scores[i, i] + 0.15
+        ]
+        # Only the first of the list is looked at, so that fewer than `depth` may be left.
+        chosen = found.codes[i][found.codes[i] >= 0]
+        assert chosen.tolist() == allowed[: len(chosen)]
+        assert i not in chosen
+
+
+def test_likely_answers_are_left_out() -> None:
+    queries = _unit([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.99, 0.1, 0], [0, 1, 1], [0, 1, -1]])
+    codes = _unit([[1, 1, 0], [1, 1, 0.1], [1, 0, 0], [0.6, 0.2, 1], [0.5, 0, -1], [0.4, -1, 0.3]])
+    keys = ["a", "b", "c", "d", "a", "e"]
+    found = hard_negatives(queries, codes, keys, depth=5)
+    # 1 has nearly the code of 0, 2 leads it by far, 3 asks nearly the same and 4 the same: only 5 is wrong for certain.
+    assert found.codes[0].tolist() == [5, -1, -1, -1, -1]
+    assert found.rank[0] == 2
