@@ -34,6 +34,7 @@ app = typer.Typer(
 models = typer.Typer(help="The model packs on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
 
+_LINE_DIGITS = 9
 _NO_OPTION = re.compile(r"--?[^\w-]")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
@@ -81,6 +82,8 @@ def index(
         out.print_json(out.report_json(report))
     else:
         out.print_report(report)
+        if report.encoded:
+            out.note(engine.models.device_note())
     if report.stopped:
         raise typer.Exit(130)
     if report.faults:
@@ -223,7 +226,7 @@ def similar(
 ) -> None:
     """Find code like the code at FILE:LINE."""
     file, separator, line = place.rpartition(":")
-    if not separator or not line.isdecimal() or int(line) < 1:
+    if not separator or not line.isdecimal() or len(line) > _LINE_DIGITS or int(line) < 1:
         raise UserError(f"{place!r} is not FILE:LINE", hint="For example: spencer similar src/parser.py:42")
     filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()))
     with _engine(context) as engine:

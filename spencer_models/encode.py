@@ -15,7 +15,8 @@ from spencer_models.backbones.minilm import Encoder
 from spencer_models.data.collation import Collator, Tokens, batches_by_length
 from spencer_models.loop import Report, autocast
 
-_BATCH = 64
+# Larger batches of long texts leave the processor's cache.
+_BATCH, _BATCH_TOKENS = 64, 4096
 _REPORT_SECONDS = 30.0
 _CHARS_PER_TOKEN = 3
 
@@ -35,19 +36,22 @@ def encode(
 ) -> Floats:
     """float32 [n, d], unit rows, in the order of `texts`."""
     encoder.eval()
+    # Fused attention is three times as fast where no gradient is needed; training and export use the plain one.
+    encoder.bert.set_attn_implementation("sdpa")
     rows = np.empty((len(texts), encoder.bert.config.hidden_size), np.float32)
     started = told = time.monotonic()
     # Counting texts would mislead, the longest of which come first.
     costs = [min(len(t), _CHARS_PER_TOKEN * max_tokens) for t in texts]
     work, done = sum(costs), 0
     with autocast(precision):
-        for batch in batches_by_length(texts, _BATCH):
+        for batch in batches_by_length(costs, _BATCH, _CHARS_PER_TOKEN * _BATCH_TOKENS):
             rows[batch] = encoder(*tensors(collator.texts([texts[i] for i in batch], max_tokens))).numpy()
             done += sum(costs[i] for i in batch)
             if time.monotonic() - told >= _REPORT_SECONDS:
                 told = time.monotonic()
                 left = (told - started) / done * (work - done)
                 report(f"encoding {len(texts)} texts: {done / work:4.0%}, under {left / 60 + 1:.0f} min left")
+    encoder.bert.set_attn_implementation("eager")
     return rows
 
 

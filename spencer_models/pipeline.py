@@ -96,8 +96,8 @@ class Run:
 
     @cached_property
     def code_vectors(self) -> Floats:
-        """float32 [pairs, d]: the teacher's vector of each pair's training text."""
-        texts = [training_text(p) for p in self.corpus.pairs]
+        """float32 [pairs, d]: the teacher's vector of each pair's training text, of no text for held-out pairs."""
+        texts = [training_text(p) if p.split == TRAIN else "" for p in self.corpus.pairs]
         return self._vectors(self.vectors_folder / "codes.npy", self.teacher, texts, self.recipe.lengths.code)
 
     @cached_property

@@ -31,8 +31,8 @@ class LineMatch:
 
 
 def literal(text: str) -> str:
-    """A pattern that matches exactly `text`."""
-    return re.escape(text)
+    """A pattern that matches exactly `text`, cut so that it stays a pattern that is read."""
+    return re.escape(text[: _MAX_PATTERN_CHARS // 2])
 
 
 def matching_lines(catalog: Catalog, pattern: str, files: Ids | None, cancelled: Callable[[], bool]) -> list[LineMatch]:

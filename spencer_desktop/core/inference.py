@@ -226,5 +226,5 @@ class Models:
     def device_note(self) -> str:
         """One line: where the models really run, and why."""
         if self.device.providers[0] == _CUDA and self.query_encoder.provider != _CUDA:
-            return "running on the CPU (CUDA was asked for, but its driver or libraries are not usable here)"
+            return "running on the CPU (CUDA, its driver or its libraries are not usable here)"
         return self.device.note

@@ -6,6 +6,7 @@ As in the paper, what the cross-encoder has not read follows in recall order.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -212,7 +213,7 @@ class Searcher:
             return None
         roots = self._roots(filters.repositories)
         languages = {canonical_language(name) for name in filters.languages}
-        globs = pathspec.GitIgnoreSpec.from_lines(filters.path_globs) if filters.path_globs else None
+        globs = _globs(filters.path_globs) if filters.path_globs else None
         return np.array(
             [
                 file_id
@@ -237,6 +238,15 @@ class Searcher:
                 raise UserError(f"No repository {name!r} is indexed", hint=f"Indexed: {names}.")
             roots |= found
         return roots
+
+
+def _globs(lines: Sequence[str]) -> pathspec.GitIgnoreSpec:
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(lines)
+    except (ValueError, re.error) as error:
+        raise UserError(
+            f"--path {' '.join(lines)} cannot be read: {error}", hint="Write it as in .gitignore, e.g. 'src/**/*.py'."
+        ) from error
 
 
 def _depth(limit: int) -> int:

@@ -49,11 +49,17 @@ def _row(encoding: Encoding, width: int) -> tuple[list[int], list[int], list[int
     return encoding.ids + gap, encoding.attention_mask + gap, encoding.type_ids + gap
 
 
-def batches_by_length(texts: Sequence[str], batch: int) -> Iterator[list[int]]:
-    """Index lists that cover `texts` once, the longest first, so that a batch wastes little on padding."""
-    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-    for start in range(0, len(order), batch):
-        yield order[start : start + batch]
+def batches_by_length(lengths: Sequence[int], batch: int, budget: int) -> Iterator[list[int]]:
+    """Index lists that cover all `lengths` once, the longest first, so that a batch wastes little on padding.
+
+    A list has at most `batch` entries. Where it has several, their number times the greatest length is within `budget`.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    start = 0
+    while start < len(order):
+        size = min(batch, max(1, budget // max(1, lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
 
 
 class ShuffledBatches:

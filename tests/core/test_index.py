@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spencer_desktop.core import index as index_module
@@ -97,7 +97,6 @@ def view(index: Index) -> dict[str, object]:
     """All that a search could see, without ids."""
     catalog = index.catalog
     everything = rows_of(index, [i for i, _ in catalog.texts(None)])
-    near, cosines = index.nearest(QUERY, 99)
     ids = catalog.vector_ids()
     texts, vectors = catalog.contents(ids), catalog.vectors(ids, DIMENSION)
     matches = {word: catalog.match(f'"{word}"', 100, None) for word in WORDS}
@@ -105,15 +104,24 @@ def view(index: Index) -> dict[str, object]:
         "files": {path: (row.size, row.mtime_ns, row.digest) for path, row in catalog.files(1).items()},
         "chunks": sorted(map(place, everything)),
         "matches": {word: sorted(map(place, rows_of(index, [i for i, _ in found]))) for word, found in matches.items()},
-        "scores": {word: [round(score, 9) for _, score in found] for word, found in matches.items()},
         "frequencies": catalog.document_frequencies(WORDS),
         "vectors": {texts[i]: row.tolist() for i, row in zip(ids.tolist(), vectors, strict=True)},
-        "nearest": {texts[i]: round(float(cosine), 5) for i, cosine in zip(near.tolist(), cosines, strict=True)},
         "pending": index.pending_count,
     }
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def figures(index: Index) -> dict[str, float]:
+    """The scores by which a search would order what `view` shows."""
+    ids, cosines = index.nearest(QUERY, 99)
+    texts = index.catalog.contents(ids)
+    found = {f"cosine of {texts[i]}": float(c) for i, c in zip(ids.tolist(), cosines, strict=True)}
+    for word in WORDS:
+        scores = (score for _, score in index.catalog.match(f'"{word}"', 100, None))
+        found |= {f"{word}, place {n}": score for n, score in enumerate(scores)}
+    return found
+
+
+@settings(max_examples=40)
 @given(histories)
 def test_any_history_equals_a_fresh_index(
     tmp_path_factory: pytest.TempPathFactory, history: list[list[FilePatch] | set[str] | None]
@@ -125,6 +133,7 @@ def test_any_history_equals_a_fresh_index(
         for index in (old, fresh):
             encode_pending(index, FakeEncoder())
         assert view(old) == view(fresh)
+        assert figures(old) == pytest.approx(figures(fresh), abs=1e-5)
         assert old.catalog.check() == []
 
 

@@ -187,6 +187,6 @@ def test_one_line_says_where_the_models_run(tmp_path: Path, capfd: pytest.Captur
     assert models.code_encoder.encode(["w5"])[0, 1] == 3
     on_gpu = models.query_encoder.provider == "CUDAExecutionProvider"
     told = models.device_note()
-    assert told.startswith("running on the GPU" if on_gpu else "running on the CPU (CUDA was asked for")
+    assert told.startswith("running on the GPU" if on_gpu else "running on the CPU (CUDA, its driver")
     assert "\n" not in told
     assert capfd.readouterr() == ("", "")

@@ -123,7 +123,11 @@ def test_similar_finds_the_twin_of_a_function(root: Path, data: Path, models: Pa
     assert elsewhere.code == 1
 
 
-@pytest.mark.parametrize("place", ["app/session.py", "app/session.py:0", "app/session.py:x", ":", "app/none.py:1"])
+@pytest.mark.parametrize(
+    "place",
+    ["app/session.py", "app/session.py:0", "app/session.py:x", ":", "app/none.py:1", "app/session.py:" + "9" * 5000],
+    ids=lambda place: place[:20],
+)
 def test_similar_refuses_what_is_no_place_in_an_indexed_file(indexed: Indexed, place: str) -> None:
     wrong = spencer("similar", f"{indexed.root}/{place}", data=indexed.data)
     assert wrong.code == 2
