@@ -207,6 +207,13 @@ class Catalog:
         data = b"".join(row for (row,) in self._rows(sql, (_array(ids),)))
         return np.frombuffer(data, np.float16).reshape(len(ids), dimension).astype(np.float32)
 
+    def content_count(self) -> int:
+        return int(self._rows("SELECT count(*) FROM content")[0][0])
+
+    def orphan_count(self) -> int:
+        """How many contents stand in no file any more."""
+        return int(self._rows("SELECT count(*) FROM content WHERE id NOT IN (SELECT content_id FROM chunk)")[0][0])
+
     def forget_orphans(self) -> None:
         """Drop contents, and with them vectors, that stand in no file any more."""
         self._db.execute("DELETE FROM content WHERE id NOT IN (SELECT content_id FROM chunk)")

@@ -19,6 +19,7 @@ from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
 
 CATALOG = "catalog.sqlite3"
 _LOCK = "writer.lock"
+_KEPT_ORPHANS = 10_000
 
 
 class Index:
@@ -128,6 +129,14 @@ class Index:
         with self.catalog.transaction():
             self.catalog.add_vectors(ids.tolist(), vectors)
             self._next_generation()
+
+    def bound_orphans(self) -> None:
+        """Forget what stands in no file once it is much, and more than what does; until then a branch may come back."""
+        orphans = self.catalog.orphan_count()
+        if orphans > _KEPT_ORPHANS and 2 * orphans > self.catalog.content_count():
+            with self.catalog.transaction():
+                self.catalog.forget_orphans()
+                self._next_generation()
 
     def optimize(self) -> None:
         """Merge the text index; worth it after many files changed."""

@@ -108,12 +108,13 @@ class Indexer:
                 try:
                     self._read(repository, worker)
                 except SpencerError as error:
-                    report.faults.append(f"{repository.root}: {error}")
+                    report.faults.append(f"{repository.root}: {error} {error.hint}".rstrip())
         if report.added + report.changed + report.removed >= _OPTIMIZE_FROM:
             self._index.optimize()
         read = time.perf_counter()
         self._encode()
         if not self._cancelled():
+            self._index.bound_orphans()
             self._index.update_cache()
         report.text_seconds, report.encode_seconds = read - began, time.perf_counter() - read
         report.stopped = self._cancelled()

@@ -132,7 +132,10 @@ def _fused(question: QuestionView, candidates: Sequence[Candidate], weights: Wei
     lexical = weights.lexical_for_symbols if question.is_symbol else weights.lexical
     semantic = np.array([c.semantic for c in candidates], np.float32)
     bm25 = np.array([c.lexical for c in candidates], np.float32)
-    return weights.semantic * _scaled(semantic) + lexical * _scaled(bm25)
+    by_text = _scaled(bm25)
+    # What is not encoded yet is taken to mean what it says, or it could not be found beside what is.
+    by_meaning = np.where(np.isnan(semantic), by_text, _scaled(semantic))
+    return np.asarray(weights.semantic * by_meaning + lexical * by_text, np.float32)
 
 
 def _scaled(values: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The catalogue's tables. A change here needs a new VERSION."""
+"""The catalogue's tables. A change here, in chunking or in `text.terms` needs a new VERSION."""
 
 from __future__ import annotations
 

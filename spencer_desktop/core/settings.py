@@ -23,8 +23,8 @@ _APP = "spencer"
 DATA_DIR_VARIABLE = "SPENCER_DATA_DIR"
 
 
-def _setting(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"help": help_text, "choices": choices})
+def _setting(default: Any, help_text: str, choices: tuple[str, ...] = (), least: int = 0) -> Any:
+    return field(default=default, metadata={"help": help_text, "choices": choices, "least": least})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Settings:
     pack_dir: Path
     device: str = _setting("auto", "Where the models run.", ("auto", "cpu", "cuda"))
     threads: int = _setting(0, "Threads for the models; 0 means one for each core.")
-    max_file_mib: int = _setting(2, "Larger files are skipped, in MiB.")
+    max_file_mib: int = _setting(2, "Larger files are skipped, in MiB.", least=1)
     include_vendored: bool = _setting(False, "Index vendored and build folders too.")
     include_generated: bool = _setting(False, "Index generated files, such as lock files and compiled protocols, too.")
-    parse_seconds: int = _setting(5, "A file that takes longer to parse is indexed as plain lines.")
+    parse_seconds: int = _setting(5, "A file that takes longer to parse is indexed as plain lines.", least=1)
     candidates: int = _setting(0, "How many of the best answers the re-ranker reads; 0 means what the pack advises.")
 
 
@@ -79,11 +79,10 @@ def _checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"{path}: there is no setting {name!r}", hint=f"Known settings: {', '.join(known)}, pack.")
         setting = known[name]
         choices = setting.metadata["choices"]
-        if type(value) is not type(setting.default) or (choices and value not in choices) or _negative(value):
-            wanted = " or ".join(map(repr, choices)) if choices else f"a {type(setting.default).__name__}, 0 or more"
+        least = setting.metadata["least"]
+        too_small = isinstance(value, int) and value < least
+        if type(value) is not type(setting.default) or (choices and value not in choices) or too_small:
+            number = f"a whole number, {least} or more" if type(setting.default) is int else "true or false"
+            wanted = " or ".join(map(repr, choices)) if choices else number
             raise UserError(f"{path}: {name} = {value!r} is not {wanted}", hint=setting.metadata["help"])
     return dict(raw)
-
-
-def _negative(value: Any) -> bool:
-    return isinstance(value, int) and value < 0

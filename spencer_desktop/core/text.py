@@ -62,12 +62,12 @@ def stem(word: str) -> str:
     Porter's stemmer keeps "parser" and "parsing" apart; in code the doer and the deed are mostly the same place.
     """
     if len(word) < 5 or not word.isascii() or not word.isalpha():
-        return word[:-1] if len(word) == 4 and word[-1] in "es" and word[-2] != "s" else word
+        return word[:-1] if len(word) == 4 and (word[-1] == "e" or (word[-1] == "s" != word[-2])) else word
     for suffix in _SUFFIXES:
         if word.endswith(suffix):
             rest = word[: -len(suffix)]
             if len(rest) >= 3 and _VOWELS.intersection(rest) and not (suffix == "s" and rest[-1] == "s"):
-                return rest[:-1] if rest[-1] == rest[-2] and rest[-1] not in "lsz" else rest
+                return rest[:-1] if len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz" else rest
     return word
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spencer_desktop.core import index as index_module
+from spencer_desktop.core import vectors as vectors_module
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.index import CATALOG, Index
 from spencer_desktop.core.rows import ChunkRow
@@ -184,16 +185,18 @@ def test_a_graph_of_another_generation_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_graphs")
-def test_a_graph_that_cannot_answer_gives_way_to_exact_search(tmp_path: Path) -> None:
-    same = unit_rows(np.ones((400, DIMENSION)) + 1e-9)
+def test_a_graph_that_cannot_answer_gives_way_to_exact_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of one another link to nothing else, the more so the fewer links there are."""
+    monkeypatch.setattr(vectors_module, "_M", 2)
+    monkeypatch.setattr(vectors_module, "_EF_CONSTRUCTION", 2)
+    rows = unit_rows(np.repeat(np.random.default_rng(0).standard_normal((10, DIMENSION)), 20, axis=0))
     with open_index(tmp_path) as writer:
-        put(writer, add_repository(writer), *(patch(f"{n}.py", f"text {n}") for n in range(400)))
+        put(writer, add_repository(writer), patch("a.py", *(f"text {n}" for n in range(200))))
         writer.adopt_space()
-        writer.add_vectors(np.array([i for i, _ in writer.catalog.pending()], np.int64), same)
+        writer.add_vectors(np.array([i for i, _ in writer.catalog.pending()], np.int64), rows)
         writer.update_cache()
         assert writer.uses_graph
-        ids, _ = writer.nearest(same[0], 400)
-        assert ids.tolist() == writer.catalog.vector_ids().tolist()
+        assert sorted(writer.nearest(rows[0], 200)[0].tolist()) == writer.catalog.vector_ids().tolist()
 
 
 @pytest.mark.usefixtures("small_graphs")

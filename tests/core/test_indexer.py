@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spencer_desktop.core import index as index_module
 from spencer_desktop.core import indexer as indexer_module
 from spencer_desktop.core.errors import EnvironmentFault
 from spencer_desktop.core.files import CHANGED, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file
@@ -440,3 +441,14 @@ def test_text_and_vectors_are_timed_apart(world: World, clock: Clock) -> None:
     world.encoder = Slow()
     report = world.run()
     assert (report.text_seconds, report.encode_seconds) == (0.0, 7.0)
+
+
+def test_what_stands_in_no_file_is_kept_within_bounds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "_KEPT_ORPHANS", 3)
+    kept = []
+    for n in range(8):
+        world.write({"a.txt": f"text number {n}\n"}, age_s=900 - n)
+        world.run()
+        kept.append(world.index.catalog.orphan_count())
+    assert kept == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert world.texts() == {"a.txt": ["text number 7"]}

@@ -59,6 +59,16 @@ def test_texts_of_like_length_share_a_batch(tiny: Models) -> None:
     assert rows[1::2, 2].tolist() == [3] * 64
 
 
+def test_a_batch_holds_so_many_rows_or_padded_tokens(tmp_path: Path) -> None:
+    pack = make_pack(tmp_path, manifest={"max_code_tokens": 2_000}, code_encoder=encoder_graph(last="cells"))
+    encoder = Models(open_pack(pack), CPU).code_encoder
+    texts = ["w1 " * n for n in (1_998, 500, 498, 250, 3)] * 40
+    rows = encoder.encode(texts)
+    assert rows[:, 1].tolist() == [2_000, 502, 500, 252, 5] * 40
+    assert 2_048 < rows[:, 2].max() <= 4_096
+    assert rows[4::5, 2].max() <= 64 * 252
+
+
 def test_a_text_is_cut_to_what_the_pack_says(tiny: Models) -> None:
     assert tiny.code_encoder.encode(["w5 " * 1000])[0, 1] == 12
     assert tiny.query_encoder.encode(["w5 " * 1000])[0, 1] == 6

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spencer_desktop.core import search as search_module
 from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.chunking import chunk_file
 from spencer_desktop.core.errors import UserError
@@ -134,10 +135,19 @@ def test_as_many_as_asked_for(index: Index, mode: Mode) -> None:
         assert len(answer(index, "paint", limit=limit, mode=mode)) == limit
 
 
-def test_an_empty_index_has_no_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.LEXICAL, Mode.REGEX])
+def test_an_empty_index_has_no_answer(tmp_path: Path, mode: Mode) -> None:
     with open_index(tmp_path) as empty:
-        for mode in (Mode.HYBRID, Mode.LEXICAL, Mode.REGEX):
-            assert answer(empty, "anything", mode=mode) == ()
+        models = FakeModels(FakeReranker("x"))
+        assert {u.hits for u in searcher(empty, models).search(Query("anything", mode=mode, rerank=True))} == {()}
+
+
+def test_a_word_that_is_everywhere_costs_no_more_than_it_tells(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    many(index)
+    put(index, repository_r(index), patch("rare.py", "paint zebra"), patch("named.py", chunk("x", symbol="paint")))
+    monkeypatch.setattr(search_module, "_MAX_POSTINGS", 10)
+    assert paths(answer(index, "paint a zebra", mode=Mode.LEXICAL, limit=50)) == ["rare.py"]
+    assert paths(answer(index, "paint", mode=Mode.LEXICAL, limit=50)) == ["named.py"]
 
 
 # What each mode reads
@@ -271,6 +281,13 @@ def test_a_question_taken_back_before_it_is_answered_says_nothing(index: Index) 
     assert list(searcher(index).search(Query("date"), lambda: True)) == []
 
 
+def test_an_order_that_comes_too_late_is_not_said(index: Index) -> None:
+    reranker = FakeReranker("date")
+    updates = searcher(index, FakeModels(reranker)).search(Query("date", rerank=True), lambda: reranker.read > 0)
+    assert [update.stage for update in updates] == [Stage.RECALL]
+    assert reranker.read > 0
+
+
 def test_the_reranker_does_not_read_for_a_question_taken_back(index: Index) -> None:
     reranker = FakeReranker("x")
     said: list[Stage] = []
@@ -399,6 +416,12 @@ def test_similar_finds_like_code_but_not_itself(index: Index) -> None:
 
 def test_similar_leaves_out_all_pieces_of_the_function(index: Index) -> None:
     assert "walk" not in {h.symbol for h in similar(index, "/r/app/walker.py", 80, limit=100).hits}
+
+
+def test_similar_shows_a_long_function_once(index: Index) -> None:
+    put_sources(index, {"x.py": "def visit(node):\n    visit_1(node)\n    visit_290(node)\n"}, "/clone")
+    hits = [h for h in similar(index, "/clone/x.py", 2, limit=100).hits if h.symbol == "walk"]
+    assert [(h.start_line, h.end_line) for h in hits] == [(4, 304)]
 
 
 def test_similar_shows_copies_elsewhere(index: Index) -> None:

@@ -75,8 +75,10 @@ def graph_of(nodes: list[Any], constants: dict[str, list[int]], inputs: list[str
     return bytes(onnx.ModelProto.SerializeToString(model))
 
 
-def encoder_graph(columns: int = DIMENSION, inputs: tuple[str, ...] = ("input_ids", "attention_mask")) -> bytes:
-    """Each text's row: the sum of its token ids, the number of its tokens, the width of its batch (`columns` 3)."""
+def encoder_graph(
+    columns: int = DIMENSION, inputs: tuple[str, ...] = ("input_ids", "attention_mask"), last: str = "width"
+) -> bytes:
+    """Each text's row: the sum of its token ids, the number of its tokens, and the "width" or "cells" of its batch."""
     nodes = [
         helper.make_node("Mul", ["input_ids", "attention_mask"], ["real"]),
         helper.make_node("ReduceSum", ["real", "axis"], ["sum"]),
@@ -84,10 +86,13 @@ def encoder_graph(columns: int = DIMENSION, inputs: tuple[str, ...] = ("input_id
         helper.make_node("Mul", ["attention_mask", "zero"], ["zeros"]),
         helper.make_node("Add", ["zeros", "one"], ["ones"]),
         helper.make_node("ReduceSum", ["ones", "axis"], ["width"]),
-        helper.make_node("Concat", ["sum", "count", "width"][:columns], ["row"], axis=1),
+        helper.make_node("ReduceSum", ["width", "batch_axis"], ["all"]),
+        helper.make_node("Mul", ["count", "zero"], ["none"]),
+        helper.make_node("Add", ["none", "all"], ["cells"]),
+        helper.make_node("Concat", ["sum", "count", last][:columns], ["row"], axis=1),
         helper.make_node("Cast", ["row"], ["out"], to=TensorProto.FLOAT),
     ]
-    return graph_of(nodes, {"axis": [1], "zero": [0], "one": [1]}, list(inputs), ["n", columns])
+    return graph_of(nodes, {"axis": [1], "batch_axis": [0], "zero": [0], "one": [1]}, list(inputs), ["n", columns])
 
 
 def _reranker_graph() -> bytes:
