@@ -85,12 +85,12 @@ def test_an_unknown_name(file: Path) -> None:
     [
         ('device = "tpu"', "'auto' or 'cpu' or 'cuda'"),
         ("device = 3", "'auto' or 'cpu' or 'cuda'"),
-        ('threads = "3"', "a int"),
-        ("threads = 3.0", "a int"),
-        ("threads = true", "a int"),
+        ('threads = "3"', "a whole number, 0 or more"),
+        ("threads = 3.0", "a whole number, 0 or more"),
+        ("threads = true", "a whole number, 0 or more"),
         ("threads = -1", "0 or more"),
-        ("include_vendored = 1", "a bool"),
-        ("candidates = [1]", "a int"),
+        ("include_vendored = 1", "true or false"),
+        ("candidates = [1]", "a whole number, 0 or more"),
         ("pack = 3", "pack = 3 is not a text"),
     ],
 )
