@@ -1,4 +1,8 @@
-"""The `spencer` command. Exit codes: 0 found or done, 1 nothing found, 2 wrong usage or an unfit environment."""
+"""The `spencer` command.
+
+Exit codes: 0 found or done, 1 nothing found, 2 wrong usage or an unfit environment, 70 a bug in this program (with its
+traceback), 130 stopped by Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,7 +40,12 @@ models = typer.Typer(help="The model packs on this machine.", no_args_is_help=Tr
 app.add_typer(models, name="models")
 
 _LINE_DIGITS = 9
+_BUG = 70
+# Click's, or that of the copy of click inside newer versions of Typer.
+_UsageError: Any = typer.BadParameter.__base__
 _NO_OPTION = re.compile(r"--?[^\w-]")
+_NONE_REGISTERED = "No folder is registered yet"
+_HOW_TO_REGISTER = "Give one: spencer index FOLDER"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
 Limit = Annotated[int, typer.Option("-k", "--limit", min=1, max=1000, help="How many answers.")]
@@ -76,7 +86,7 @@ def index(
     """Register folders and bring their index up to date. Ctrl-C stops safely; the next run goes on from there."""
     with _engine(context) as engine, _interruptible() as stopped, out.index_bars(quiet=as_json) as bars:
         if not paths and not has_catalog(engine.settings.data_dir):
-            raise UserError("No folder is registered yet", hint="Give one: spencer index FOLDER")
+            raise UserError(_NONE_REGISTERED, hint=_HOW_TO_REGISTER)
         report = engine.index(paths or [], progress=bars, cancelled=stopped)
     if as_json:
         out.print_json(out.report_json(report))
@@ -119,10 +129,23 @@ class _QuestionCommand(TyperCommand):
     """A question may begin with a dash ("->") where it cannot be meant as an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        valued = {name for p in self.params if not getattr(p, "is_flag", True) for name in p.opts}
         end = args.index("--") if "--" in args else len(args)
-        dashed = [a for a in args[:end] if _NO_OPTION.match(a)]
-        plain = [a for a in args[:end] if not _NO_OPTION.match(a)]
-        return super().parse_args(ctx, [*plain, "--", *dashed, *args[end + 1 :]])
+        plain: list[str] = []
+        dashed: list[str] = []
+        is_value = False
+        for argument in args[:end]:
+            (dashed if not is_value and _NO_OPTION.match(argument) else plain).append(argument)
+            is_value = not is_value and argument in valued
+        # After an option that lacks its value, "--" would become it.
+        rest = [] if is_value else ["--", *dashed, *args[end + 1 :]]
+        try:
+            return super().parse_args(ctx, [*plain, *rest])
+        except _UsageError as error:
+            if not hasattr(error, "possibilities"):  # only an unknown option has them
+                raise
+            hint = "A question that begins with a dash goes after two: spencer search -- '-webkit-box'"
+            raise UserError(error.format_message(), hint=hint) from error
 
 
 @app.command(cls=_QuestionCommand)
@@ -249,11 +272,13 @@ def list_repositories(
             for path, row in () if as_json else rows.items():
                 typer.echo(out.on_one_line(f"{path}  ({row.reason})"))
             raise typer.Exit(0 if rows else 1)
-        repositories = engine.repositories()
+        repositories = engine.repositories() if has_catalog(engine.settings.data_dir) else []
     if as_json:
         out.print_json([out.repository_json(row) for row in repositories])
-    else:
+    elif repositories:
         out.print_repositories(repositories)
+    else:
+        out.note(f"{_NONE_REGISTERED}. {_HOW_TO_REGISTER}")
     raise typer.Exit(0 if repositories else 1)
 
 
@@ -349,7 +374,7 @@ def run_bench(
 
 
 @app.command()
-def gui() -> NoReturn:
+def gui(as_json: Json = False) -> NoReturn:
     """Open the window (not part of this version)."""
     raise UserError("The window is not part of this version", hint="Use `spencer search` in a terminal.")
 
@@ -362,6 +387,10 @@ def main() -> None:
     except SpencerError as error:
         out.print_error(error)
         sys.exit(2)
+    except Exception:  # noqa: BLE001 - nothing is hidden
+        # Python's own exit code for it, 1, would read as "nothing found".
+        traceback.print_exc()
+        sys.exit(_BUG)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import stat
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -18,10 +18,12 @@ from rich.text import Text
 
 from spencer_desktop.core.engine import RepositoryStatus
 from spencer_desktop.core.errors import SpencerError
+from spencer_desktop.core.index import CATALOG
 from spencer_desktop.core.indexer import IndexProgress, IndexReport
 from spencer_desktop.core.types import Hit
 
 _SNIPPET_LINES = 6
+_INDEX_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm", "vectors.hnsw", "vectors.json")
 _PIPE_COLUMNS = 10_000
 
 
@@ -100,12 +102,20 @@ def print_hits(hits: tuple[Hit, ...]) -> None:
             title += Text("  ") + Text(printable(hit.symbol), "bold green")
         title += Text(f"  {hit.kind}, {hit.language}  {hit.score:.3f}", "dim")
         out.print(title)
-        lines = [line for line in printable(hit.snippet).split("\n") if line.strip()]
+        if hit.snippet_line != hit.start_line:
+            out.print(Text(f"    … line {hit.snippet_line}", "dim"))
+        lines = _shown_lines(hit.snippet)
         for line in lines[:_SNIPPET_LINES]:
             out.print(Text(f"    {line[:160]}"))
-        if len(lines) > _SNIPPET_LINES:
-            out.print(Text(f"    … {len(lines) - _SNIPPET_LINES} more lines", "dim"))
+        if rest := lines[_SNIPPET_LINES:]:
+            out.print(Text(f"    … {len(rest)} more line{'s' if len(rest) > 1 else ''}", "dim"))
         out.print()
+
+
+def _shown_lines(snippet: str) -> list[str]:
+    """The lines that are not blank, without Windows' line ends and without the indentation that all of them share."""
+    lines = [printable(line.removesuffix("\r")) for line in snippet.split("\n")]
+    return [line for line in textwrap.dedent("\n".join(lines)).split("\n") if line.strip()]
 
 
 def repository_json(status: RepositoryStatus) -> dict[str, Any]:
@@ -206,11 +216,10 @@ def index_bars(*, quiet: bool) -> Iterator[IndexBars]:
         yield IndexBars(bars)
 
 
-def folder_bytes(folder: Path) -> int:
-    """What the files in it hold together; one that goes while it is looked at counts for nothing."""
+def index_bytes(directory: Path) -> int:
+    """What the files of the index in a data folder hold; one that goes while it is looked at counts for nothing."""
     total = 0
-    for path in folder.rglob("*"):
+    for name in _INDEX_FILES:
         with suppress(OSError):
-            status = path.lstat()
-            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+            total += (directory / name).stat().st_size
     return total

@@ -19,7 +19,7 @@ QUESTIONS = (
 
 def run(settings: Settings, progress: Progress) -> list[tuple[str, tuple[Hit, ...]]]:
     """Each question with its three best answers. The index lies apart from the user's own, in a folder `demo`."""
-    with Engine.open(replace(settings, data_dir=settings.data_dir / "demo", include_vendored=True)) as engine:
+    with Engine.open(replace(settings, data_dir=settings.data_dir / "demo")) as engine:
         engine.index([_source()], progress=progress)
         return [(question, list(engine.search(Query(question, limit=3)))[-1].hits) for question in QUESTIONS]
 

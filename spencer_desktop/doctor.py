@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from rich.text import Text
 from spencer_desktop import __version__
 from spencer_desktop import cli_output as out
 from spencer_desktop.core.engine import Engine
-from spencer_desktop.core.errors import SpencerError
-from spencer_desktop.core.grammars import has_grammar, load_grammar
+from spencer_desktop.core.errors import EnvironmentFault, SpencerError
+from spencer_desktop.core.grammars import grammar_module, has_grammar, load_grammar
 from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.languages import LANGUAGES
@@ -26,6 +28,7 @@ from spencer_desktop.core.pack import open_pack
 from spencer_desktop.core.settings import Settings, config_file
 
 _LOW_DISK_BYTES = 1 << 30
+_GIT_SECONDS = 10
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -56,7 +59,7 @@ def status(engine: Engine) -> dict[str, Any]:
     if has_catalog(directory):
         facts["repositories"] = [out.repository_json(row) for row in engine.repositories()]
         facts["index"] = engine.reader.catalog.counts()
-        facts["index_bytes"] = out.folder_bytes(directory)
+        facts["index_bytes"] = out.index_bytes(directory)
         facts["vectors_of_this_pack"] = engine.reader.speaks_this_space
         facts["search"] = "hnswlib graph" if engine.reader.uses_graph else "exact"
     return facts
@@ -131,42 +134,87 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [
         Finding("python", True, f"{platform.python_version()} on {platform.platform()}"),
         Finding("onnxruntime", True, f"{onnxruntime.__version__}, SQLite {apsw.sqlite_lib_version()}"),
+        _examined("git", _git),
         _examined("model pack", lambda: f"{verify_pack(settings.pack_dir)['graphs']} graphs in {settings.pack_dir}"),
-        _examined(
-            "device",
-            lambda: Models(
-                open_pack(settings.pack_dir), choose_device(settings.device, settings.threads)
-            ).device_note(),
-        ),
-        _grammars(),
-        _disk(settings.data_dir),
+        _examined("device", lambda: _device(settings)),
+        _examined("grammars", _grammars),
+        _examined("data folder", lambda: _data_folder(settings.data_dir)),
+        _examined("disk", lambda: _disk(settings.data_dir)),
         _examined("index", lambda: _index_health(settings)),
     ]
     if _INOTIFY.exists():
-        findings.append(Finding("watch limit", True, f"{int(_INOTIFY.read_text()):,} folders"))
+        findings.append(_examined("watch limit", lambda: f"{int(_INOTIFY.read_text()):,} folders"))
     return findings
 
 
-def _examined(name: str, check: Any) -> Finding:
+def _examined(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
     except SpencerError as error:
         return Finding(name, False, str(error), error.hint)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is shown, and the other checks are made
+        return Finding(name, False, f"{type(error).__name__}: {error}", "Install SPENCER again.")
 
 
-def _grammars() -> Finding:
+def _git() -> str:
+    program = shutil.which("git")
+    if program is None:
+        raise EnvironmentFault("not found", hint="Install git: its settings say which files you ignore everywhere.")
+    try:
+        answer = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentFault(f"{program} does not run: {error}", hint="Install git again.") from error
+    return f"{answer.stdout.strip()} at {program}"
+
+
+def _device(settings: Settings) -> str:
+    return Models(open_pack(settings.pack_dir), choose_device(settings.device, settings.threads)).device_note()
+
+
+def _grammars() -> str:
     languages = sorted(language for language in LANGUAGES if has_grammar(language))
+    broken: dict[str, str] = {}
     for language in languages:
-        load_grammar(language)
-    return Finding("grammars", True, f"{len(languages)} languages")
+        try:
+            load_grammar(language)
+        except (ImportError, AttributeError, OSError, TypeError, ValueError) as error:
+            broken[grammar_module(language).replace("_", "-")] = f"{language}: {error}"
+    if broken:
+        wheels = " ".join(sorted(broken))
+        raise EnvironmentFault("; ".join(broken.values()), hint=f"pip install --force-reinstall {wheels}")
+    return f"{len(languages)} languages"
 
 
-def _disk(directory: Path) -> Finding:
-    # `Path.exists` raises where a parent may not be looked into.
-    existing = next(p for p in (directory, *directory.parents) if os.path.exists(p))  # noqa: PTH110
+def _data_folder(directory: Path) -> str:
+    existing = _existing(directory)
+    if not existing.is_dir():
+        raise EnvironmentFault(f"{existing} is not a folder", hint="Choose another folder with --data-dir.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise EnvironmentFault(
+            f"{existing} cannot be written", hint="Change its permissions, or choose another folder with --data-dir."
+        )
+    return f"{directory} can be written" if existing == directory else f"{directory} can be made"
+
+
+def _disk(directory: Path) -> str:
+    existing = _existing(directory)
     free = shutil.disk_usage(existing).free
-    remedy = "" if free > _LOW_DISK_BYTES else "Free some space, or move the index with --data-dir."
-    return Finding("disk", free > _LOW_DISK_BYTES, f"{free / 1e9:.1f} GB free at {existing}", remedy)
+    found = f"{free / 1e9:.1f} GB free at {existing}"
+    if free <= _LOW_DISK_BYTES:
+        raise EnvironmentFault(found, hint="Free some space, or move the index with --data-dir.")
+    return found
+
+
+def _existing(directory: Path) -> Path:
+    # `Path.exists` raises where a parent may not be looked into.
+    return next(p for p in (directory, *directory.parents) if os.path.exists(p))  # noqa: PTH110
 
 
 def _index_health(settings: Settings) -> str:

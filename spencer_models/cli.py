@@ -10,8 +10,6 @@ import importlib
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +18,7 @@ import typer
 
 from spencer_desktop.core.errors import EnvironmentFault, SpencerError, UserError
 from spencer_models.config import read_recipe
+from spencer_models.progress import stderr_report
 
 if TYPE_CHECKING:
     from spencer_models.pipeline import Run
@@ -99,7 +98,7 @@ def evaluate(
 def _run(recipe: Path, train: list[Path] | None, exclude: list[Path] | None, work: Path) -> Run:
     parsed = read_recipe(recipe)
     pairs, held_out = _files(train or [], "*.jsonl"), _files(exclude or [], "*.json")
-    run: Run = _torch_side().Run(parsed, pairs, held_out, work, _reporter())
+    run: Run = _torch_side().Run(parsed, pairs, held_out, work, stderr_report())
     return run
 
 
@@ -124,15 +123,6 @@ def _files(places: list[Path], pattern: str) -> list[Path]:
             raise UserError(f"{place} is neither a file nor a folder with {pattern} in it")
         found += here
     return found
-
-
-def _reporter() -> Callable[[str], None]:
-    started = time.monotonic()
-
-    def report(line: str) -> None:
-        typer.echo(f"[{(time.monotonic() - started) / 60:6.1f} min] {line}", err=True)
-
-    return report
 
 
 def main() -> None:

@@ -23,10 +23,11 @@ from spencer_models.config import RerankConfig
 from spencer_models.data.collation import Collator, batches_by_length
 from spencer_models.data.negatives import Negatives, hard_negatives
 from spencer_models.encode import tensors
-from spencer_models.loop import FitResult, Plan, Report, fit
+from spencer_models.loop import FitResult, Plan, fit
 from spencer_models.losses import group_matching, group_ranking
+from spencer_models.progress import Report
 
-_PAIR_BATCH, _PAIR_CHARS = 8, 1 << 20
+_PAIR_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def train_reranker(
 
 def _logits(scorer: PairScorer, collator: Collator, pairs: list[tuple[str, str]], max_tokens: int) -> Tensor:
     """float32 [n], in the order of `pairs`; pairs of like length go through the model together, to save padding."""
-    batches = list(batches_by_length([len(code) + len(query) for code, query in pairs], _PAIR_BATCH, _PAIR_CHARS))
+    batches = list(batches_by_length([len(code) + len(query) for code, query in pairs], _PAIR_BATCH))
     parts = [scorer(*tensors(collator.pairs([pairs[i] for i in batch], max_tokens))) for batch in batches]
     order = torch.tensor([i for batch in batches for i in batch])
     return torch.cat(parts)[torch.argsort(order)]

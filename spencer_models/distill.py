@@ -17,8 +17,9 @@ from spencer_models.data.corpus import TRAIN
 from spencer_models.data.prepare import Corpus
 from spencer_models.data.queries import terse, variants
 from spencer_models.encode import tensors
-from spencer_models.loop import FitResult, Plan, Report, fit
+from spencer_models.loop import FitResult, Plan, fit
 from spencer_models.losses import distillation
+from spencer_models.progress import Report
 
 
 @dataclass(frozen=True, slots=True)

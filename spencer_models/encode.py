@@ -13,7 +13,8 @@ from torch import Tensor
 from spencer_desktop.core.types import Floats
 from spencer_models.backbones.minilm import Encoder
 from spencer_models.data.collation import Collator, Tokens, batches_by_length
-from spencer_models.loop import Report, autocast
+from spencer_models.loop import autocast
+from spencer_models.progress import Report
 
 # Larger batches of long texts leave the processor's cache.
 _BATCH, _BATCH_TOKENS = 64, 4096

@@ -6,18 +6,17 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from spencer_models.progress import Report
+
 CHECKPOINT_NAME = "checkpoint.pt"
 METRICS_NAME = "metrics.jsonl"
-
-Report = Callable[[str], None]
-"""Takes one line for the user."""
 
 LossOf = Callable[[int, float], Tensor]
 """(step, progress from 0 to 1) → the loss of that step's batch, which depends on these two alone."""
@@ -90,7 +89,7 @@ def fit(model: nn.Module, loss_of: LossOf, plan: Plan, folder: Path, report: Rep
     _save(model, optimizer, state, folder)
     tail = losses[-max(1, len(losses) // 10) :]
     result = FitResult(state.step, state.seconds, sum(tail) / len(tail) if tail else float("nan"))
-    _log(folder, {"event": "end", **asdict(result)})
+    _log(folder, {"event": "end", "step": result.steps, "seconds": result.seconds, "loss": result.loss})
     return result
 
 
@@ -166,4 +165,4 @@ def _tell(state: _State, progress: float, losses: list[float], folder: Path, rep
 
 def _log(folder: Path, record: Mapping[str, Any]) -> None:
     with (folder / METRICS_NAME).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"step": record.get("steps"), **record}) + "\n")
+        file.write(json.dumps(record) + "\n")

@@ -17,7 +17,7 @@ from spencer_models.backbones.minilm import Encoder, PairScorer
 from spencer_models.config import Recipe
 from spencer_models.data.collation import Collator
 from spencer_models.export import export_float, quantise
-from spencer_models.loop import Report
+from spencer_models.progress import Report
 
 _PROBE_QUERIES = ("open a file", "read all the lines of a text file into a list without the line ends", "x")
 _PROBE_CODES = (

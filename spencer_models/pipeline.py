@@ -39,7 +39,8 @@ from spencer_models.data.prepare import SUMMARY_NAME, Corpus, build_corpus, read
 from spencer_models.data.queries import training_query, variants
 from spencer_models.distill import QueryCorpus, Teaching, distil, mean_cosine, query_corpus
 from spencer_models.encode import encode, encode_once
-from spencer_models.loop import Plan, Report
+from spencer_models.loop import Plan
+from spencer_models.progress import Report
 
 # The models cut for themselves, and without its documentation a function may well fit.
 whole_functions = partial(chunk_file, limits=replace(DEFAULT_LIMITS, max_chars=MAX_CODE_CHARS))

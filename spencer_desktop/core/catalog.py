@@ -25,6 +25,8 @@ from spencer_desktop.core.types import Chunk, FilePatch, Floats, Ids
 # Weights of the text index's columns (path, symbol, doc, body) in BM25.
 _BM25 = "bm25(posting, 2.0, 4.0, 2.0, 1.0)"
 
+# What is findable but not encoded yet: rows of `chunk`, whose content ids are to be counted or read DISTINCT.
+_PENDING = "FROM chunk WHERE content_id NOT IN (SELECT content_id FROM vector)"
 
 _CHUNK_ROW = """
     SELECT c.id, c.content_id, c.file_id, r.name, r.root, f.path, f.language, c.kind, c.symbol, c.signature, c.doc,
@@ -98,7 +100,9 @@ class Catalog:
     # Files
 
     def files(self, repository_id: int) -> dict[str, FileRow]:
-        rows = self._rows("SELECT path, id, size, mtime_ns, digest FROM file WHERE repository_id = ?", (repository_id,))
+        rows = self._rows(
+            "SELECT path, id, size, mtime_ns, digest, problem FROM file WHERE repository_id = ?", (repository_id,)
+        )
         return {os.fsdecode(path): FileRow(*rest) for path, *rest in rows}
 
     def apply(self, repository_id: int, patch: FilePatch, known: FileRow | None) -> None:
@@ -173,13 +177,8 @@ class Catalog:
 
     def pending(self) -> list[tuple[int, int]]:
         """(content id, characters) of everything that is findable but not yet encoded."""
-        return [
-            (i, n)
-            for i, n in self._rows(
-                "SELECT t.id, length(t.header) + length(t.text) FROM content t WHERE t.id NOT IN"
-                " (SELECT content_id FROM vector) AND t.id IN (SELECT content_id FROM chunk) ORDER BY t.id"
-            )
-        ]
+        sql = f"SELECT id, length(header) + length(text) FROM content WHERE id IN (SELECT content_id {_PENDING})"
+        return [(i, n) for i, n in self._rows(f"{sql} ORDER BY id")]
 
     def contents(self, ids: Ids) -> dict[int, str]:
         """content id → the input of the code encoder."""
@@ -214,9 +213,10 @@ class Catalog:
         """How many contents stand in no file any more."""
         return int(self._rows("SELECT count(*) FROM content WHERE id NOT IN (SELECT content_id FROM chunk)")[0][0])
 
-    def forget_orphans(self) -> None:
-        """Drop contents, and with them vectors, that stand in no file any more."""
-        self._db.execute("DELETE FROM content WHERE id NOT IN (SELECT content_id FROM chunk)")
+    def forget_orphans(self, among: Ids | None = None) -> None:
+        """Drop contents, and with them vectors, that stand in no file any more; only those in `among` if given."""
+        where, bindings = ("", ()) if among is None else ("AND id IN carray(?)", (_array(among),))
+        self._db.execute(f"DELETE FROM content WHERE id NOT IN (SELECT content_id FROM chunk) {where}", bindings)
 
     # Reading for search
 
@@ -301,26 +301,24 @@ class Catalog:
 
     def pending_count(self) -> int:
         """How many contents stand in some file and are not encoded yet."""
-        sql = "SELECT count(DISTINCT content_id) FROM chunk WHERE content_id NOT IN (SELECT content_id FROM vector)"
-        return int(self._rows(sql)[0][0])
+        return int(self._rows(f"SELECT count(DISTINCT content_id) {_PENDING}")[0][0])
 
     def counts(self) -> dict[str, int]:
         """Rows by kind, for `status`: files, chunks, contents, vectors, pending."""
         names = ("files", "chunks", "contents", "vectors", "pending")
         row = self._rows(
             "SELECT (SELECT count(*) FROM file), (SELECT count(*) FROM chunk), (SELECT count(*) FROM content),"
-            " (SELECT count(*) FROM vector), (SELECT count(DISTINCT content_id) FROM chunk WHERE content_id NOT IN"
-            " (SELECT content_id FROM vector))"
+            f" (SELECT count(*) FROM vector), (SELECT count(DISTINCT content_id) {_PENDING})"
         )[0]
         return dict(zip(names, row, strict=True))
 
     def repository_counts(self, repository_id: int) -> dict[str, int]:
         """Files, chunks, pending contents and skipped paths of one repository."""
-        of_files = "FROM chunk c JOIN file f ON f.id = c.file_id WHERE f.repository_id = ?1"
+        of_it = "file_id IN (SELECT id FROM file WHERE repository_id = ?1)"
         row = self._rows(
-            f"SELECT (SELECT count(*) FROM file WHERE repository_id = ?1), (SELECT count(*) {of_files}),"
-            f" (SELECT count(DISTINCT c.content_id) {of_files}"
-            " AND c.content_id NOT IN (SELECT content_id FROM vector)),"
+            "SELECT (SELECT count(*) FROM file WHERE repository_id = ?1),"
+            f" (SELECT count(*) FROM chunk WHERE {of_it}),"
+            f" (SELECT count(DISTINCT content_id) {_PENDING} AND {of_it}),"
             " (SELECT count(*) FROM skipped WHERE repository_id = ?1)",
             (repository_id,),
         )[0]

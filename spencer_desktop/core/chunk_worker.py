@@ -121,9 +121,7 @@ class ChunkWorker:
             if self._child:
                 self._child.kill()
         self._thread.shutdown(wait=True, cancel_futures=True)
-        if self._child:
-            self._child.close()
-            self._child = None
+        self._end_child()
 
     def _chunk(self, path: str, language: str, source: str) -> ChunkResult:
         if not has_grammar(language):
@@ -138,10 +136,15 @@ class ChunkWorker:
             return self._plain(language, source, f"parsing took longer than {self._deadline_s:g} s")
         if not answer:
             return self._plain(language, source, "the parser crashed")
-        told = json.loads(answer)
-        if isinstance(told, str):
-            return self._plain(language, source, told)
-        return ChunkResult(tuple(_from_row(language, row) for row in told))
+        try:
+            told = json.loads(answer)
+            if isinstance(told, str):
+                return self._plain(language, source, told)
+            return ChunkResult(tuple(_from_row(language, row) for row in told))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+            # Its memory may be damaged: the next file gets another.
+            self._end_child()
+            return self._plain(language, source, "the parser's answer made no sense")
 
     def _plain(self, language: str, source: str, why: str) -> ChunkResult:
         return ChunkResult(tuple(window_chunks(language, source, self._limits)), f"{why}; indexed as plain lines")
@@ -154,9 +157,13 @@ class ChunkWorker:
             answer = child.ask(question, self._deadline_s)
         finally:
             if not answer:
-                child.close()
-                self._child = None
+                self._end_child()
         return answer
+
+    def _end_child(self) -> None:
+        if self._child:
+            self._child.close()
+            self._child = None
 
     def _ready_child(self) -> _Child:
         if self._child is not None:
@@ -173,8 +180,7 @@ class ChunkWorker:
         except TimeoutError:
             ready = False
         if not ready:
-            child.close()
-            self._child = None
+            self._end_child()
             if self._closed:
                 # Killed while it started: nobody would wake whoever asked it now.
                 raise RuntimeError("the chunk worker is closed")
@@ -222,7 +228,9 @@ class _Child:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._answers.put(line)
+            # Half a line is what a process leaves that was killed while it wrote.
+            if line.endswith(b"\n"):
+                self._answers.put(line)
         self._answers.put(b"")
 
     def ask(self, question: bytes, deadline_s: float) -> bytes:
@@ -287,12 +295,15 @@ def _to_row(chunk: Chunk) -> list[Any]:
 
 def _from_row(language: str, row: list[Any]) -> Chunk:
     values = dict(zip(_WIRE_FIELDS, row, strict=True))
+    if [type(value).__name__ for value in row[:-1]] != _WIRE_TYPES:
+        raise TypeError("not the values of a chunk")
     values["doc_span"] = tuple(row[-1]) if row[-1] else None
     return Chunk(language=language, **values)
 
 
 # All but the language, which the parent knows; `doc_span` is the last.
 _WIRE_FIELDS = [field.name for field in dataclasses.fields(Chunk)][1:]
+_WIRE_TYPES = [str(field.type) for field in dataclasses.fields(Chunk)][1:-1]
 
 
 def _limit_memory(memory_bytes: int) -> None:

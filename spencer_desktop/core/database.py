@@ -62,7 +62,9 @@ def snapshot(connection: apsw.Connection) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute("ROLLBACK")
+            # After some errors SQLite has ended the transaction by itself; the error is what the caller must see.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
 
 @contextmanager
@@ -109,7 +111,8 @@ def _connect(path: Path, writable: bool) -> apsw.Connection:
 def _prepare(path: Path, connection: apsw.Connection) -> None:
     version = _version(path, connection)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    # What was said to be done survives a power cut; commits are few and large, so the fsync of each costs little.
+    connection.execute("PRAGMA synchronous = FULL")
     if version == schema.VERSION:
         return
     with transaction(connection):
@@ -120,8 +123,6 @@ def _prepare(path: Path, connection: apsw.Connection) -> None:
         repositories = [] if version == 0 else _repositories(connection)
         _drop_everything(connection)
         connection.execute(schema.TABLES)
-        # Ids begin again with each new catalogue: what is kept outside it by id must know which one it belongs to.
-        connection.execute("INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))))")
         connection.executemany("INSERT INTO repository (root, name, added_at) VALUES (?, ?, ?)", repositories)
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {schema.VERSION}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.files import WalkLimits
+from spencer_desktop.core.files import WalkLimits, discover_root
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.indexer import Indexer, IndexReport, Progress
 from spencer_desktop.core.inference import Models, choose_device
@@ -70,9 +69,10 @@ class Engine:
     ) -> IndexReport:
         """Register the folders `paths` and bring them up to date; without paths, every registered folder.
 
-        Raises UserError for a path that is not a folder, EnvironmentFault when the index cannot be written.
+        A folder is known by its real path, however it is spelled. Raises UserError for a path that is not a folder,
+        EnvironmentFault when the index cannot be written.
         """
-        roots = [_folder(path) for path in paths]
+        roots = [discover_root(path) for path in paths]
         with self._writer() as index:
             for root in roots:
                 if all(r.root != root for r in index.catalog.repositories()):
@@ -136,7 +136,12 @@ class Engine:
     def _searcher(self) -> Searcher:
         rerank = self.models.pack.manifest.rerank
         advised = rerank.candidates if rerank else _DEFAULT_CANDIDATES
-        return Searcher(self._reader, self.models, candidates=self.settings.candidates or advised)
+        return Searcher(
+            self._reader,
+            self.models,
+            candidates=self.settings.candidates or advised,
+            recall_scale=rerank.recall_scale if rerank else 0.0,
+        )
 
     def _writer(self) -> Index:
         return self._open(writable=True)
@@ -151,21 +156,6 @@ class Engine:
             include_vendored=self.settings.include_vendored,
             include_generated=self.settings.include_generated,
         )
-
-
-def _folder(path: Path) -> Path:
-    absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - keep the path as the user knows it
-    try:
-        is_folder = stat.S_ISDIR(absolute.stat().st_mode)
-    except FileNotFoundError as error:
-        raise UserError(f"There is no folder {absolute}", hint="Give the path of a folder that exists.") from error
-    except OSError as error:
-        raise UserError(
-            f"{absolute} cannot be opened ({error.strerror})", hint="Give the path of a folder that you may read."
-        ) from error
-    if not is_folder:
-        raise UserError(f"{absolute} is a file", hint=f"Give its folder: spencer index {absolute.parent}")
-    return absolute
 
 
 def _present(root: Path) -> bool:
@@ -184,9 +174,10 @@ def _free_name(root: Path, taken: set[str]) -> str:
 
 
 def _find(repositories: list[Repository], name_or_path: str) -> Repository:
-    absolute = Path(os.path.abspath(name_or_path))  # noqa: PTH100 - as above
+    # As it is written too: a link may stand today where the folder itself was registered.
+    places = {Path(os.path.abspath(name_or_path)), Path(os.path.realpath(name_or_path))}  # noqa: PTH100
     for repository in repositories:
-        if repository.name == name_or_path or repository.root == absolute:
+        if repository.name == name_or_path or repository.root in places:
             return repository
     names = ", ".join(r.name for r in repositories) or "none"
     raise UserError(f"No repository {name_or_path!r} is indexed", hint=f"Indexed: {names}.")

@@ -267,11 +267,17 @@ def has_grammar(language: str) -> bool:
     return _RELATIVES.get(language, language) in _QUERIES
 
 
+def grammar_module(language: str) -> str:
+    """The module that brings the grammar of a language for which `has_grammar` holds."""
+    name = _RELATIVES.get(language, language)
+    return _MODULES.get(name, f"tree_sitter_{name}")
+
+
 @functools.cache
 def load_grammar(language: str) -> Grammar:
     """The grammar of a language for which `has_grammar` holds. Loaded on first use: each is megabytes of tables."""
     name = _RELATIVES.get(language, language)
-    module = importlib.import_module(_MODULES.get(name, f"tree_sitter_{name}"))
+    module = importlib.import_module(grammar_module(language))
     grammar = Language(getattr(module, _FACTORIES.get(name, "language"))())
     query = Query(grammar, _QUERIES[name])
     settings = {index: query.pattern_settings(index).get("name") for index in range(query.pattern_count)}

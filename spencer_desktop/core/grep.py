@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ import re2
 from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.ranking import Weights, path_prior
-from spencer_desktop.core.rows import ChunkRow
+from spencer_desktop.core.rows import CandidateRow, ChunkRow
 from spencer_desktop.core.types import Ids
 
-_MAX_CHUNKS = 5_000
+_READ_AT_ONCE = 64
 _MAX_PATTERN_CHARS = 4_000
 
 
@@ -35,37 +35,63 @@ def literal(text: str) -> str:
     return re.escape(text[: _MAX_PATTERN_CHARS // 2])
 
 
-def matching_lines(catalog: Catalog, pattern: str, files: Ids | None, cancelled: Callable[[], bool]) -> list[LineMatch]:
-    """Every line that matches, best first: where a matched symbol is defined, then by path and line.
+def matching_lines(
+    catalog: Catalog, pattern: str, files: Ids | None, weights: Weights, cancelled: Callable[[], bool]
+) -> Iterator[LineMatch]:
+    """Every line that matches, once, best first: where what matched is defined, then by prior, path and line.
 
-    A match that spans lines counts for the line it begins on. Raises UserError for a pattern that RE2 does not take.
+    A match that spans lines counts for the line it begins on. Chunks are read again as their turn comes, so that a
+    few lines cost one pass over the text whatever the pattern. Raises UserError for a pattern that RE2 does not take.
     """
     compiled = _compile(pattern)
     found: list[int] = []
     for chunk_id, text in catalog.texts(files):
-        if cancelled() or len(found) == _MAX_CHUNKS:
-            break
-        if compiled.search(text):
+        if cancelled():
+            return
+        if compiled.search(_plain(text)):
             found.append(chunk_id)
-    matches: dict[tuple[int, int], LineMatch] = {}
-    for row in catalog.chunk_rows(np.array(found, np.int64)).values():
-        for match in _lines(compiled, row):
-            known = matches.setdefault((row.file_id, match.line), match)
-            # A line may stand in two overlapping pieces; the one that defines what matched says more.
-            if known.score < match.score:
-                matches[row.file_id, match.line] = match
-    return sorted(matches.values(), key=lambda m: (-m.score, m.chunk.repository, m.chunk.path, m.line))
+    rows = catalog.candidate_rows(np.array(found, np.int64))
+    prior = {row.id: path_prior(row.path, row.language, (), weights) for row in rows}
+    rows.sort(key=lambda r: (-prior[r.id], r.root, r.path, r.unit_start_line, r.id))
+    names = [r for r in rows if r.kind != "window" and compiled.search(r.symbol.rpartition(".")[2])]
+    seen: set[tuple[int, int]] = set()
+    for defining, wanted in ((True, names), (False, rows)):
+        for chunk in _chunks(catalog, wanted, cancelled):
+            for match in _lines(compiled, chunk, prior[chunk.id], defining=defining):
+                if (chunk.file_id, match.line) not in seen:
+                    seen.add((chunk.file_id, match.line))
+                    yield match
 
 
-def _lines(compiled: Any, row: ChunkRow) -> Iterator[LineMatch]:
-    lines = row.text.split("\n")
-    prior = path_prior(row.path, row.language, Weights())
-    begins = row.kind != "window" and row.start_line == row.unit_start_line
-    defines = begins and compiled.search(row.symbol.rpartition(".")[2]) is not None
-    offsets = dict.fromkeys(row.text.count("\n", 0, match.start()) for match in compiled.finditer(row.text))
-    for n, offset in enumerate(offsets):
-        score = prior * (2.0 if defines and n == 0 else 1.0)
-        yield LineMatch(row, row.start_line + offset, lines[offset], score)
+def _chunks(catalog: Catalog, rows: Sequence[CandidateRow], cancelled: Callable[[], bool]) -> Iterator[ChunkRow]:
+    """The rows with their text, in order, some at a time."""
+    for start in range(0, len(rows), _READ_AT_ONCE):
+        if cancelled():
+            return
+        batch = rows[start : start + _READ_AT_ONCE]
+        chunks = catalog.chunk_rows(np.array([row.id for row in batch], np.int64))
+        yield from (chunks[row.id] for row in batch if row.id in chunks)
+
+
+def _lines(compiled: Any, chunk: ChunkRow, prior: float, *, defining: bool) -> Iterator[LineMatch]:
+    """The chunk's matching lines; when `defining`, only the first, and only of a chunk that begins its unit."""
+    if defining and chunk.start_line != chunk.unit_start_line:
+        return
+    text = _plain(chunk.text)
+    lines = text.split("\n")
+    at = row = 0
+    while at <= len(text) and (match := compiled.search(text, at)):
+        row += text.count("\n", at, match.start())
+        yield LineMatch(chunk, chunk.start_line + row, lines[row], 2.0 * prior if defining else prior)
+        end = text.find("\n", match.start())
+        if defining or end < 0:
+            return
+        at, row = end + 1, row + 1
+
+
+def _plain(text: str) -> str:
+    """With line ends that `$` knows."""
+    return text.replace("\r\n", "\n").removesuffix("\r")
 
 
 def _compile(pattern: str) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,10 @@ from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
 
 CATALOG = "catalog.sqlite3"
 _LOCK = "writer.lock"
+# What is noted in the catalogue: a random token for each state of it, and that of the state whose graph was last saved.
+# Counters would not do: a catalogue restored from a backup would give the same numbers to other contents.
+_GENERATION = "generation"
+_GRAPH_GENERATION = "graph_generation"
 _KEPT_ORPHANS = 10_000
 
 
@@ -33,6 +38,14 @@ class Index:
         self.directory = directory
         self._space_id = space_id
         self._dimension = dimension
+        self._cache = GraphCache(directory, space_id, dimension)
+        self._seen: tuple[str, int] | None = None
+        self._ids: Ids = np.empty(0, np.int64)
+        self._matrix: Floats | None = None
+        self._graph: Graph | None = None
+        self._chunks = 0
+        self._pending = 0
+        # Last, so that nothing can fail that would leave them open.
         self._lock = _take_lock(directory) if writable else None
         try:
             if not writable and not has_catalog(directory):
@@ -41,13 +54,6 @@ class Index:
         except BaseException:
             self._release()
             raise
-        self._cache = GraphCache(directory, f"{self.catalog.meta('identity')} {space_id}", dimension)
-        self._seen: tuple[str, int] | None = None
-        self._ids: Ids = np.empty(0, np.int64)
-        self._matrix: Floats | None = None
-        self._graph: Graph | None = None
-        self._chunks = 0
-        self._pending = 0
 
     def __enter__(self) -> Index:
         return self
@@ -56,8 +62,10 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        self.catalog.close()
-        self._release()
+        try:
+            self.catalog.close()
+        finally:
+            self._release()
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -79,14 +87,19 @@ class Index:
         touched: list[tuple[int, int, int]],
         skipped: Mapping[str, SkippedRow],
         limits: str,
+        *,
+        hidden: Sequence[FileRow] = (),
     ) -> None:
         """End a pass over a repository: drop files that are gone, note (file id, size, mtime_ns) of unchanged ones.
 
-        `limits` names what decided, beside the files themselves, which of them are indexed.
+        Of those in `gone` that are also in `hidden` no text is kept, unless another file has it too. `limits` names
+        what decided, beside the files themselves, which of them are indexed and how.
         """
         with self.catalog.transaction():
+            hidden_contents = self.catalog.contents_in_files(np.array([file.id for file in hidden], np.int64))
             for file in gone:
                 self.catalog.remove_file(file.id)
+            self.catalog.forget_orphans(hidden_contents)
             for file_id, size, mtime_ns in touched:
                 self.catalog.touch(file_id, size, mtime_ns)
             self.catalog.replace_skipped(repository.id, skipped)
@@ -111,6 +124,7 @@ class Index:
             self.catalog.forget_orphans()
             # Until segments are merged, the text index keeps the words of rows that are gone; a graph keeps vectors.
             self.catalog.optimize()
+            self.catalog.drop_meta(_GRAPH_GENERATION)
             self._next_generation()
         self._cache.discard()
         self.catalog.compact()
@@ -145,14 +159,22 @@ class Index:
 
     def update_cache(self) -> None:
         """Bring the vector cache up to the catalogue's generation."""
-        ids = self.catalog.vector_ids()
-        self._cache.update(ids, self._generation(), lambda batch: self.catalog.vectors(batch, self._dimension))
+        generation, base = self._generation(), self.catalog.meta(_GRAPH_GENERATION)
+        saved = self._cache.update(
+            self.catalog.vector_ids(),
+            generation,
+            lambda batch: self.catalog.vectors(batch, self._dimension),
+            base=base,
+        )
+        if saved and base != generation:
+            with self.catalog.transaction():
+                self.catalog.set_meta(_GRAPH_GENERATION, generation)
 
     def _next_generation(self) -> None:
-        self.catalog.set_meta("generation", str(int(self._generation()) + 1))
+        self.catalog.set_meta(_GENERATION, secrets.token_hex(8))
 
     def _generation(self) -> str:
-        return self.catalog.meta("generation") or "0"
+        return self.catalog.meta(_GENERATION) or ""
 
     # Reading
 

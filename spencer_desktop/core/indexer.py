@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -28,6 +28,8 @@ _ENCODE_BATCH = 256
 _OPTIMIZE_FROM = 1_000
 # A file written in the moment it is read may change again within the clock's grain; it is read once more next time.
 _SETTLED_NS = 2_000_000_000
+# Remembered as the time of the last change, which no file has.
+_READ_AGAIN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Indexer:
         self._encoder = encoder
         self._limits = limits
         self._parse_seconds = parse_seconds
+        self._limits_text = f"{limits!r}, parse_seconds={parse_seconds:g}"
         self._progress = progress
         self._cancelled = cancelled
         self._report = IndexReport()
@@ -126,8 +129,9 @@ class Indexer:
         patches: list[tuple[FilePatch, FileRow | None]] = []
         committed = time.monotonic()
         for result in worker.chunk_many(self._sources(state, sent)):
-            patch = _patch(sent.popleft(), result)
-            patches.append((patch, state.known.get(patch.path)))
+            content = sent.popleft()
+            known = state.known.get(content.path)
+            patches.append((_patch(content, result, known), known))
             if len(patches) >= _COMMIT_FILES or time.monotonic() - committed > _COMMIT_SECONDS:
                 self._commit(repository, patches)
                 patches, committed = [], time.monotonic()
@@ -143,7 +147,7 @@ class Indexer:
             known=self._index.catalog.files(repository.id),
             skipped_before=self._index.catalog.skipped(repository.id),
             skipped={f.path: SkippedRow(f.reason, -1, -1) for f in found if isinstance(f, SkippedFile)},
-            same_limits=self._index.limits_of(repository) == repr(self._limits),
+            same_limits=self._index.limits_of(repository) == self._limits_text,
         )
 
     def _sources(self, state: _Pass, sent: deque[FileContent]) -> Iterator[tuple[str, str, str]]:
@@ -182,7 +186,8 @@ class Indexer:
             state.skipped[entry.path] = SkippedRow(content.reason, entry.size, _settled(entry.mtime_ns))
             return
         state.present.add(entry.path)
-        if known is not None and known.digest == content.digest:
+        retry = known is not None and known.problem and (not state.same_limits or known.mtime_ns == _READ_AGAIN)
+        if known is not None and known.digest == content.digest and not retry:
             state.touched.append((known, content))
             self._report.unchanged += 1
             return
@@ -198,13 +203,18 @@ class Indexer:
         self._report.chunks += sum(len(patch.chunks) for patch, _ in patches)
 
     def _finish(self, state: _Pass) -> None:
-        # What lies in a folder that cannot be read at present is not known to be gone.
-        unreadable = tuple(p for p, s in state.skipped.items() if p.endswith("/") and s.reason.startswith(UNREADABLE))
-        gone = [
-            row for path, row in state.known.items() if path not in state.present and not path.startswith(unreadable)
-        ]
+        gone, hidden = [], []
+        for path, row in state.known.items():
+            reason = "" if path in state.present else _reason_left_out(path, state.skipped)
+            if path in state.present or reason.startswith(UNREADABLE):
+                # What cannot be read at present is not known to be gone.
+                continue
+            gone.append(row)
+            if reason not in ("", VANISHED):
+                # Ignored now, or found to be secret: unlike that of a file which another branch lacks, its text goes.
+                hidden.append(row)
         touched = [(row.id, content.size, _settled(content.mtime_ns)) for row, content in state.touched]
-        self._index.finish(state.repository, gone, touched, state.skipped, repr(self._limits))
+        self._index.finish(state.repository, gone, touched, state.skipped, self._limits_text, hidden=hidden)
         self._report.removed += len(gone)
         self._report.skipped += len(state.skipped)
 
@@ -223,11 +233,14 @@ class Indexer:
             self._progress(IndexProgress("encode", "", done, total, _eta(began, done, total)))
 
 
-def _patch(content: FileContent, result: ChunkResult) -> FilePatch:
+def _patch(content: FileContent, result: ChunkResult, known: FileRow | None) -> FilePatch:
+    # A busy machine may have been the reason why a parser was too slow, or was killed: the same bytes are parsed once
+    # more in the next run. Failing again, they are left alone until they or the limits change.
+    first_failure = result.problem != "" and (known is None or known.digest != content.digest)
     return FilePatch(
         content.path,
         content.size,
-        _settled(content.mtime_ns),
+        _READ_AGAIN if first_failure else _settled(content.mtime_ns),
         content.digest,
         content.language,
         result.problem,
@@ -235,13 +248,19 @@ def _patch(content: FileContent, result: ChunkResult) -> FilePatch:
     )
 
 
+def _reason_left_out(path: str, skipped: Mapping[str, SkippedRow]) -> str:
+    """Why the walk left out this path or a folder that it lies in; "" where it did not."""
+    places = [path, *(path[: n + 1] for n, letter in enumerate(path) if letter == "/")]
+    return next((skipped[place].reason for place in places if place in skipped), "")
+
+
 def _unchanged(row: FileRow | SkippedRow, entry: FileEntry) -> bool:
     return (row.size, row.mtime_ns) == (entry.size, entry.mtime_ns)
 
 
 def _settled(mtime_ns: int) -> int:
-    """The time of a file's last change as it may be remembered; -1, which none has, where it must be read again."""
-    return mtime_ns if time.time_ns() - mtime_ns > _SETTLED_NS else -1
+    """The time of a file's last change as it may be remembered."""
+    return mtime_ns if time.time_ns() - mtime_ns > _SETTLED_NS else _READ_AGAIN
 
 
 def _eta(began: float, done: int, total: int) -> float | None:

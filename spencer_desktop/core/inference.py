@@ -224,7 +224,11 @@ class Models:
         return OnnxReranker(self.pack, self.device) if self.pack.has_reranker else None
 
     def device_note(self) -> str:
-        """One line: where the models really run, and why."""
-        if self.device.providers[0] == _CUDA and self.query_encoder.provider != _CUDA:
+        """One line: where the models really run, and why. Where CUDA is asked for, some model has to be loaded."""
+        if self.device.providers[0] != _CUDA:
+            return self.device.note
+        # Whichever encoder is loaded already: they all get the same providers.
+        loaded: OnnxEncoder = self.__dict__.get("code_encoder") or self.query_encoder
+        if loaded.provider != _CUDA:
             return "running on the CPU (CUDA, its driver or its libraries are not usable here)"
         return self.device.note

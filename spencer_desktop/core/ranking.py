@@ -40,6 +40,18 @@ _BARREL = re.compile(r"(^|/)(__init__\.pyi?|index\.[jt]sx?|mod\.rs|package-info\
 
 _PROSE = frozenset({"asciidoc", "html", "json", "latex", "markdown", "rst", "text", "toml", "xml", "yaml"})
 
+# Stems in a question that ask for a kind of file which is demoted otherwise.
+_ASKED_FOR = {
+    "test": frozenset(map(stem, "test tests spec specs mock mocks fixture fixtures".split())),
+    "aside": frozenset(
+        map(stem, "example sample demo docs benchmark legacy deprecated migration script vendor".split())
+    ),
+    "barrel": frozenset(map(stem, "export exports reexport stub stubs".split())),
+    "prose": frozenset(map(stem, "readme docs documentation changelog guide tutorial manual license".split())),
+}
+# Cosines of one question's candidates seldom span less; a narrower range is noise and must not be stretched.
+_COSINE_RANGE = 0.4
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -81,7 +93,10 @@ class QuestionView:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One chunk and its evidence. `semantic`: cosine, NaN when not encoded yet. `lexical`: BM25, 0 without a match."""
+    """One chunk and its evidence. `semantic`: cosine, NaN when not encoded yet. `lexical`: BM25, 0 without a match.
+
+    `unit`: first and last line of what the chunk is a piece of; chunks of one unit are one answer.
+    """
 
     chunk_id: int
     file_id: int
@@ -89,6 +104,7 @@ class Candidate:
     language: str
     kind: str
     symbol: str
+    unit: tuple[int, int]
     semantic: float
     lexical: float
 
@@ -111,39 +127,53 @@ def view_question(text: str) -> QuestionView:
 def rank(
     question: QuestionView, candidates: Sequence[Candidate], rarity: Mapping[str, float], weights: Weights
 ) -> list[tuple[int, float]]:
-    """(position in `candidates`, score), best first. `rarity`: for each term of the question, its weight (idf).
+    """(position in `candidates`, score), best first; of one unit only its best chunk.
 
-    Every part of a score is scaled to at most 1 before its weight, so the weights can be read side by side.
+    `rarity`: for each term of the question, its weight (idf). Every part of a score is scaled to at most 1 before its
+    weight, so the weights can be read side by side.
     """
     if not candidates:
         return []
-    score = _fused(question, candidates, weights)
-    score += _coherence(candidates, score, weights)
+    fused = _fused(question, candidates, weights)
     covered = _Coverage(question.terms, rarity)
+    named = np.zeros_like(fused)
     for i, candidate in enumerate(candidates):
-        score[i] += weights.path * covered(candidate.path) + weights.symbol * covered(candidate.symbol)
+        named[i] = weights.path * covered(candidate.path) + weights.symbol * covered(candidate.symbol)
         if question.symbols:
-            score[i] += weights.definition * _definition(question, candidate)
-        score[i] *= path_prior(candidate.path, candidate.language, weights)
-    return _spread(candidates, score, weights)
+            named[i] += weights.definition * _definition(question, candidate)
+    # A long function must not support its own file, nor count its neighbours down, once for each of its pieces.
+    units = _best_of_units(candidates, fused + named)
+    kept = [candidates[i] for i in units]
+    score = fused[units] + named[units] + _coherence(kept, fused[units], weights)
+    score *= np.array([path_prior(c.path, c.language, question.terms, weights) for c in kept], np.float32)
+    return [(units[n], total) for n, total in _spread(kept, score, weights)]
+
+
+def _best_of_units(candidates: Sequence[Candidate], score: Floats) -> list[int]:
+    """The position of the best chunk of each unit, in the order of the positions."""
+    best: dict[tuple[int, tuple[int, int]], int] = {}
+    for i in sorted(range(len(candidates)), key=lambda i: (-float(score[i]), candidates[i].chunk_id)):
+        best.setdefault((candidates[i].file_id, candidates[i].unit), i)
+    return sorted(best.values())
 
 
 def _fused(question: QuestionView, candidates: Sequence[Candidate], weights: Weights) -> Floats:
     lexical = weights.lexical_for_symbols if question.is_symbol else weights.lexical
     semantic = np.array([c.semantic for c in candidates], np.float32)
     bm25 = np.array([c.lexical for c in candidates], np.float32)
-    by_text = _scaled(bm25)
+    by_text = bm25 / max(float(bm25.max()), 1e-9)
     # What is not encoded yet is taken to mean what it says, or it could not be found beside what is.
-    by_meaning = np.where(np.isnan(semantic), by_text, _scaled(semantic))
+    by_meaning = np.where(np.isnan(semantic), by_text, _cosines_scaled(semantic))
     return np.asarray(weights.semantic * by_meaning + lexical * by_text, np.float32)
 
 
-def _scaled(values: Floats) -> Floats:
-    """Into 0..1 by the range of what is known; 0 where nothing is known or all are equal."""
+def _cosines_scaled(values: Floats) -> Floats:
+    """Into 0..1 over the range of the known ones, taken to be at least `_COSINE_RANGE` wide and to end at the best."""
     known = values[~np.isnan(values)]
-    if not len(known) or float(np.ptp(known)) == 0.0:
+    if not len(known):
         return np.zeros_like(values)
-    return np.asarray(np.nan_to_num((values - known.min()) / np.ptp(known)), np.float32)
+    spread = max(float(np.ptp(known)), _COSINE_RANGE)
+    return np.asarray(1.0 - (known.max() - values) / spread, np.float32)
 
 
 def _coherence(candidates: Sequence[Candidate], score: Floats, weights: Weights) -> Floats:
@@ -195,14 +225,25 @@ def name_stems(name: str) -> frozenset[str]:
     return frozenset(stem(part) for word in _WORD.findall(name) for part in split_identifier(word))
 
 
-@lru_cache(maxsize=1 << 16)
-def path_prior(path: str, language: str, weights: Weights) -> float:
-    """At most 1: tests, examples, vendored code, prose and files that only re-export are seldom what was meant."""
-    factor = weights.prose if language in _PROSE else 1.0
-    for pattern, weight in ((_TEST, weights.test), (_ASIDE, weights.aside), (_BARREL, weights.barrel)):
-        if pattern.search(path):
-            factor *= weight
+def path_prior(path: str, language: str, asked: Sequence[str], weights: Weights) -> float:
+    """At most 1: tests, examples, vendored code, prose and files that only re-export are seldom what was meant.
+
+    Unless the question (`asked`, its terms) names their kind.
+    """
+    factor = 1.0
+    for kind in _kinds(path, language):
+        if not _ASKED_FOR[kind].intersection(asked):
+            factor *= float(getattr(weights, kind))
     return factor
+
+
+@lru_cache(maxsize=1 << 16)
+def _kinds(path: str, language: str) -> tuple[str, ...]:
+    """Which of the demoted kinds a file is, by the names of their weights."""
+    found = [
+        kind for kind, pattern in (("test", _TEST), ("aside", _ASIDE), ("barrel", _BARREL)) if pattern.search(path)
+    ]
+    return (*found, "prose") if language in _PROSE else tuple(found)
 
 
 def _spread(candidates: Sequence[Candidate], score: Floats, weights: Weights) -> list[tuple[int, float]]:
@@ -216,14 +257,14 @@ def _spread(candidates: Sequence[Candidate], score: Floats, weights: Weights) ->
     return sorted(out, key=lambda pair: -pair[1])
 
 
-def reranked(recall: Floats, logits: Floats, weights: Weights) -> list[tuple[int, float]]:
+def reranked(recall: Floats, evidence: Floats, weights: Weights) -> list[tuple[int, float]]:
     """(position, score), best first, of candidates whose recall scores (float32 [k]) come best first.
 
-    The cross-encoder's logits (float32 [k]) are added to the recall scores, both standardised over the candidates:
-    a small cross-encoder that ranked alone would forget what recall knows. Scores are then set back onto the range
-    of the recall scores, so that the list stays comparable with what follows it.
+    `evidence` (float32 [k]) is what the cross-encoder was trained to give: its logit on top of the scaled cosine. Both
+    are standardised over the candidates and added; the scores are then those of the recall stage in the new order, so
+    that they stay comparable with what follows in the list.
     """
-    mixed = _standardised(recall) + weights.rerank * _standardised(logits)
+    mixed = _standardised(recall) + weights.rerank * _standardised(evidence)
     best_first = sorted(range(len(recall)), key=lambda i: (-float(mixed[i]), i))
     return [(i, float(recall[n])) for n, i in enumerate(best_first)]
 

@@ -18,12 +18,13 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """What is remembered of a file, to tell whether it changed."""
+    """What is remembered of a file, to tell whether it changed. `problem` says why it is plain lines only, if it is."""
 
     id: int
     size: int
     mtime_ns: int
     digest: bytes
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pathspec
 
 from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.grep import literal, matching_lines
+from spencer_desktop.core.grep import LineMatch, literal, matching_lines
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.languages import canonical_language
 from spencer_desktop.core.ranking import (
@@ -35,9 +36,18 @@ from spencer_desktop.core.types import Encoder, Filters, Floats, Hit, Ids, Mode,
 _DEPTH = 200
 _MAX_TERMS = 48
 _MAX_POSTINGS = 8_000
+# A filter lets few of the postings through to be scored, and a word that is common elsewhere may be rare in it.
+_MAX_FILTERED_POSTINGS = 80_000
 
 Cancelled = Callable[[], bool]
-Ranked = list[tuple[CandidateRow, float]]
+
+
+class Ranked(NamedTuple):
+    """A chunk in the list of answers. `cosine` with the question is NaN where it is not known."""
+
+    row: CandidateRow
+    score: float
+    cosine: float
 
 
 class SearchModels(Protocol):
@@ -56,11 +66,21 @@ class SearchModels(Protocol):
 class Searcher:
     """Answers questions from one index. Used by one thread at a time."""
 
-    def __init__(self, index: Index, models: SearchModels, *, candidates: int, weights: Weights | None = None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        models: SearchModels,
+        *,
+        candidates: int,
+        recall_scale: float = 0.0,
+        weights: Weights | None = None,
+    ) -> None:
+        """The re-ranker reads the best `candidates`; `recall_scale` is what it was trained to add cosines with."""
         self._index = index
         self._catalog = index.catalog
         self._models = models
         self._candidates = candidates
+        self._recall_scale = recall_scale
         self._weights = weights or Weights()
 
     def search(self, query: Query, cancelled: Cancelled = lambda: False) -> Iterator[SearchUpdate]:
@@ -87,10 +107,12 @@ class Searcher:
         if files is not None and not len(files):
             yield _update(Stage.RECALL, (), began)
             return
-        ranked, notice = self._recall(text, view, query, files)
+        with self._catalog.snapshot():
+            ranked, notice = self._recall(text, view, query, files)
+            hits = self._hits(ranked, query.limit)
         if cancelled():
             return
-        yield _update(Stage.RECALL, self._hits(ranked, query.limit), began, notice)
+        yield _update(Stage.RECALL, hits, began, notice)
         reranker = self._models.reranker if query.rerank else None
         if reranker is None or cancelled():
             return
@@ -107,8 +129,8 @@ class Searcher:
         files = self._files(filters)
         ids, cosines = self._index.nearest(vector, _depth(limit), files)
         score = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
-        found = [(r, score[r.content_id]) for r in self._places(ids, files) if _unit(r) != _unit(row)]
-        found.sort(key=lambda pair: (-pair[1], pair[0].id))
+        near = [Ranked(r, score[r.content_id], score[r.content_id]) for r in self._places(ids, files)]
+        found = sorted((r for r in near if _unit(r.row) != _unit(row)), key=lambda r: (-r.score, r.row.id))
         return _update(Stage.RECALL, self._hits(_one_per_unit(found), limit), began)
 
     def _places(self, content_ids: Ids, files: Ids | None) -> list[CandidateRow]:
@@ -118,14 +140,16 @@ class Searcher:
 
     # Recall
 
-    def _recall(self, text: str, view: QuestionView, query: Query, files: Ids | None) -> tuple[Ranked, str]:
+    def _recall(self, text: str, view: QuestionView, query: Query, files: Ids | None) -> tuple[list[Ranked], str]:
         depth = _depth(query.limit)
         if query.mode is Mode.SEMANTIC:
             self._require_space()
         vector: Floats | None = None
         if query.mode is not Mode.LEXICAL and self._index.speaks_this_space:
             vector = self._models.query_encoder.encode([text])[0]
-        lexical = {} if query.mode is Mode.SEMANTIC else dict(self._match(text, depth, files))
+        words = list(dict.fromkeys(terms(" ".join(view.words))))[:_MAX_TERMS]
+        found = self._catalog.document_frequencies(list(dict.fromkeys([*words, *view.terms[:_MAX_TERMS]])))
+        lexical = {} if query.mode is Mode.SEMANTIC else dict(self._match(words, found, depth, files))
         chunk_ids = set(lexical)
         if vector is not None:
             near, _ = self._index.nearest(vector, depth, files)
@@ -135,29 +159,28 @@ class Searcher:
         cosines = np.full(len(rows), np.nan, np.float32) if vector is None else self._index.cosines(vector, contents)
         candidates = [_candidate(row, float(c), lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
         weights = self._weights if query.signals else self._weights.without_signals()
-        ranked = [(rows[i], score) for i, score in rank(view, candidates, self._rarity(view), weights)]
+        rarity = inverse_frequency(found, self._index.chunk_count)
+        ranked = [Ranked(rows[i], score, float(cosines[i])) for i, score in rank(view, candidates, rarity, weights)]
         return _one_per_unit(ranked), self._notice(vector is None and query.mode is Mode.HYBRID)
 
-    def _match(self, text: str, depth: int, files: Ids | None) -> list[tuple[int, float]]:
-        """Chunks that hold the question's words, by BM25.
+    def _match(
+        self, words: Sequence[str], found: Mapping[str, int], depth: int, files: Ids | None
+    ) -> list[tuple[int, float]]:
+        """Chunks that hold some of `words`, by BM25; `found` says in how many chunks each word stands.
 
         Its cost follows the postings read, so rare words come first and the rest is left out once the budget is spent:
         on a large index what every second file holds tells little and would take most of the time.
         """
-        words = list(dict.fromkeys(terms(" ".join(view_question(text).words))))[:_MAX_TERMS]
-        found = self._catalog.document_frequencies(words)
+        budget = _MAX_POSTINGS if files is None else _MAX_FILTERED_POSTINGS
         rare_first = sorted((w for w in words if found[w]), key=lambda w: found[w])
         if not rare_first:
             return []
         spent = np.cumsum([found[w] for w in rare_first])
-        chosen = rare_first[: max(1, int(np.searchsorted(spent, _MAX_POSTINGS, side="right")))]
+        chosen = rare_first[: max(1, int(np.searchsorted(spent, budget, side="right")))]
         # Where even the rarest word is everywhere, only the names that hold it tell anything apart.
-        column = "symbol : " if spent[0] > _MAX_POSTINGS else ""
+        column = "symbol : " if spent[0] > budget else ""
         either = " OR ".join(f'"{word}"' for word in chosen)
         return self._catalog.match(f"{column}({either})", depth, files)
-
-    def _rarity(self, view: QuestionView) -> dict[str, float]:
-        return inverse_frequency(self._catalog.document_frequencies(view.terms), self._index.chunk_count)
 
     def _notice(self, text_only: bool) -> str:
         if text_only:
@@ -173,28 +196,30 @@ class Searcher:
 
     # Re-ranking
 
-    def _rerank(self, reranker: Reranker, text: str, ranked: Ranked) -> Ranked:
+    def _rerank(self, reranker: Reranker, text: str, ranked: list[Ranked]) -> list[Ranked]:
         head, tail = ranked[: self._candidates], ranked[self._candidates :]
-        texts = self._catalog.chunk_rows(np.array([row.id for row, _ in head], np.int64))
-        read = [(row, score) for row, score in head if row.id in texts]
-        logits = reranker.score(text, [code_text(row.symbol, texts[row.id].text) for row, _ in read])
-        order = reranked(np.array([score for _, score in read], np.float32), logits, self._weights)
-        return [(read[i][0], score) for i, score in order] + tail
+        texts = self._catalog.chunk_rows(np.array([r.row.id for r in head], np.int64))
+        read = [r for r in head if r.row.id in texts]
+        logits = reranker.score(text, [code_text(r.row.symbol, texts[r.row.id].text) for r in read])
+        cosines = np.array([r.cosine for r in read], np.float32)
+        known = cosines[~np.isnan(cosines)]
+        evidence = logits + self._recall_scale * np.nan_to_num(cosines, nan=float(known.min()) if len(known) else 0.0)
+        order = reranked(np.array([r.score for r in read], np.float32), evidence, self._weights)
+        return [read[i]._replace(score=score) for i, score in order] + tail
 
-    def _hits(self, ranked: Ranked, limit: int) -> tuple[Hit, ...]:
+    def _hits(self, ranked: list[Ranked], limit: int) -> tuple[Hit, ...]:
         shown = ranked[:limit]
-        texts = self._catalog.chunk_rows(np.array([row.id for row, _ in shown], np.int64))
-        found = [(texts[row.id], score) for row, score in shown if row.id in texts]
-        return tuple(_hit(row, score, (row.unit_start_line, row.unit_end_line), row.text) for row, score in found)
+        texts = self._catalog.chunk_rows(np.array([r.row.id for r in shown], np.int64))
+        return tuple(_hit(texts[r.row.id], r.score) for r in shown if r.row.id in texts)
 
     # Other modes
 
     def _grep(self, pattern: str, files: Ids | None, limit: int, cancelled: Cancelled) -> tuple[Hit, ...]:
-        found = matching_lines(self._catalog, pattern, files, cancelled)[:limit]
-        return tuple(_hit(m.chunk, m.score, (m.line, m.line), m.text) for m in found)
+        found = matching_lines(self._catalog, pattern, files, self._weights, cancelled)
+        return tuple(_line_hit(match) for match in islice(found, limit))
 
     def _chunk_at(self, path: Path, line: int) -> ChunkRow:
-        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow symbolic links out of the root
+        absolute = Path(os.path.realpath(path.parent)) / path.name
         for repository in self._catalog.repositories():
             if absolute.is_relative_to(repository.root):
                 rows = self._catalog.chunks_at(repository.root, absolute.relative_to(repository.root).as_posix())
@@ -231,8 +256,8 @@ class Searcher:
         known = self._catalog.repositories()
         roots: set[str] = set()
         for name in wanted:
-            absolute = Path(os.path.abspath(name))  # noqa: PTH100 - see _chunk_at
-            found = {str(r.root) for r in known if name == r.name or absolute == r.root}
+            folder = Path(os.path.realpath(name))
+            found = {str(r.root) for r in known if name == r.name or folder == r.root}
             if not found:
                 names = ", ".join(sorted({r.name for r in known})) or "none"
                 raise UserError(f"No repository {name!r} is indexed", hint=f"Indexed: {names}.")
@@ -254,25 +279,37 @@ def _depth(limit: int) -> int:
 
 
 def _candidate(row: CandidateRow, semantic: float, lexical: float) -> Candidate:
-    return Candidate(row.id, row.file_id, row.path, row.language, row.kind, row.symbol, semantic, lexical)
+    return Candidate(
+        row.id, row.file_id, row.path, row.language, row.kind, row.symbol, (row.unit_start_line, row.unit_end_line),
+        semantic, lexical,
+    )  # fmt: skip
 
 
 def _unit(row: CandidateRow | ChunkRow) -> tuple[str, int, int]:
     """The place on disk, so that a folder registered twice, alone and inside another, answers once."""
-    return f"{row.root}/{row.path}", row.unit_start_line, row.unit_end_line
+    return Path(row.root, row.path).as_posix(), row.unit_start_line, row.unit_end_line
 
 
-def _one_per_unit(ranked: Ranked) -> Ranked:
-    """A long function is several chunks and one answer: its best chunk stands for it."""
-    best: dict[tuple[str, int, int], tuple[CandidateRow, float]] = {}
-    for row, score in ranked:
-        best.setdefault(_unit(row), (row, score))
+def _one_per_unit(ranked: list[Ranked]) -> list[Ranked]:
+    """A place is one answer, however many of its chunks are found, in however many registered folders it lies."""
+    best: dict[tuple[str, int, int], Ranked] = {}
+    for candidate in ranked:
+        best.setdefault(_unit(candidate.row), candidate)
     return list(best.values())
 
 
-def _hit(row: ChunkRow, score: float, lines: tuple[int, int], snippet: str) -> Hit:
-    place = (row.repository, row.root, row.path, *lines)
-    return Hit(row.id, score, *place, row.language, row.kind, row.symbol, row.signature, snippet)
+def _hit(row: ChunkRow, score: float) -> Hit:
+    """The whole unit, shown by the chunk that answers."""
+    place = (row.repository, row.root, row.path, row.unit_start_line, row.unit_end_line)
+    return Hit(row.id, score, *place, row.language, row.kind, row.symbol, row.signature, row.text, row.start_line)
+
+
+def _line_hit(match: LineMatch) -> Hit:
+    """One line, in the chunk it stands in."""
+    row = match.chunk
+    place = (row.repository, row.root, row.path, match.line, match.line)
+    what = (row.language, row.kind, row.symbol, row.signature)
+    return Hit(row.id, match.score, *place, *what, match.text, match.line)
 
 
 def _update(stage: Stage, hits: tuple[Hit, ...], began: float, notice: str = "") -> SearchUpdate:

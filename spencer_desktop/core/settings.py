@@ -52,7 +52,7 @@ def config_file() -> Path:
 
 
 def load_settings(*, data_dir: Path | None = None, file: Path | None = None) -> Settings:
-    """Defaults, then `settings.toml`, then the command line. Raises UserError for a setting it does not know."""
+    """Defaults, then `settings.toml`, then the command line. Raises UserError for what cannot be used."""
     path = file or config_file()
     raw: dict[str, Any] = {}
     try:
@@ -68,8 +68,24 @@ def load_settings(*, data_dir: Path | None = None, file: Path | None = None) -> 
     pack = raw.pop("pack", None)
     if pack is not None and not isinstance(pack, str):
         raise UserError(f"{path}: pack = {pack!r} is not a text", hint="Give the folder of a model pack, in quotes.")
-    pack_dir = Path(pack).expanduser() if pack else resource_dir() / "models/default"
-    return Settings((data_dir or default).expanduser().absolute(), pack_dir, **_checked(path, raw))
+    pack_dir = _usable(Path(pack), "model pack") if pack else resource_dir() / "models/default"
+    return Settings(_usable(data_dir or default, "data folder"), pack_dir, **_checked(path, raw))
+
+
+def _usable(folder: Path, what: str) -> Path:
+    """Absolute, with "~" replaced. Raises UserError where that cannot be done, and for a name that is no text."""
+    try:
+        absolute = folder.expanduser().absolute()
+    except (OSError, RuntimeError) as error:  # the current folder is gone; nobody has such a home
+        raise UserError(f"The {what} {folder} cannot be found: {error}", hint="Write its path in full.") from error
+    try:
+        # SQLite takes names as UTF-8 that holds no NUL.
+        text = str(absolute).encode("utf-8")
+    except UnicodeEncodeError:
+        text = b"\0"
+    if b"\0" in text:
+        raise UserError(f"The name of the {what} {absolute} is no text", hint="Choose a folder with a name in UTF-8.")
+    return absolute
 
 
 def _checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. Lines are 1-based and inclusive; `path` is relative to `root`; a higher score is better."""
+    """One answer. Lines are 1-based and inclusive; `path` is relative to `root`; a higher score is better.
+
+    `snippet` begins at `snippet_line`: of a long function it is the part that answers, not the beginning.
+    """
 
     chunk_id: int
     score: float
@@ -131,6 +134,7 @@ class Hit:
     symbol: str
     signature: str
     snippet: str
+    snippet_line: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Nearest vectors: exact search, and an hnswlib graph as a cache that is loaded only when it is proven whole.
 
 hnswlib 0.8 reports neither a full disk nor flipped bytes, so the graph lies beside a manifest with its size, SHA-256
-and the catalogue's generation. In any doubt the answer is exact search; the writer makes the graph anew.
+and the catalogue's generation, a random token that names one state of it. In any doubt the answer is exact search; the
+writer makes the graph anew.
 """
 
 from __future__ import annotations
@@ -62,18 +63,15 @@ def exact_search(matrix: Floats, ids: Ids, query: Floats, k: int) -> tuple[Ids, 
 
 
 class GraphCache:
-    """The graph's two files in the data folder. Written by the one writer, loaded by anyone.
+    """The graph's two files in the data folder. Written by the one writer, loaded by anyone."""
 
-    `origin` names where the labels and the vectors come from: the catalogue and the pack's vector space.
-    """
-
-    def __init__(self, directory: Path, origin: str, dimension: int, *, build_from: int = GRAPH_FROM) -> None:
+    def __init__(self, directory: Path, space_id: str, dimension: int, *, build_from: int = GRAPH_FROM) -> None:
         self._build_from = build_from
         self._file = directory / "vectors.hnsw"
         self._manifest = directory / "vectors.json"
         self._new_file = directory / "vectors.hnsw.new"
         self._new_manifest = directory / "vectors.json.new"
-        self._origin = origin
+        self._space_id = space_id
         self._dimension = dimension
 
     def stamp(self) -> int:
@@ -86,12 +84,12 @@ class GraphCache:
     def load(self, generation: str | None = None) -> Graph | None:
         """The graph (of that generation, if given), or None when its files are missing or not beyond doubt.
 
-        They must agree with each other and with `origin`.
+        They must agree with each other and be of this vector space.
         """
         try:
             raw = self._manifest.read_text("utf-8")
             manifest = json.loads(raw)
-            if (manifest["format"], manifest["origin"]) != (_FORMAT, self._origin):
+            if (manifest["format"], manifest["space_id"]) != (_FORMAT, self._space_id):
                 return None
             if generation is not None and manifest["generation"] != generation:
                 return None
@@ -107,30 +105,37 @@ class GraphCache:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             return None
 
-    def update(self, ids: Ids, generation: str, fetch: Fetch) -> None:
-        """Make the files hold exactly `ids` (ascending). Adds to the graph on disk where that is possible.
+    def update(self, ids: Ids, generation: str, fetch: Fetch, *, base: str | None = None) -> bool:
+        """Make the files hold exactly `ids` (ascending); whether there is such a graph now, or too few ids for one.
 
-        Raises EnvironmentFault when the files cannot be written; the old ones, if any, are then gone or whole.
+        Adds to the graph on disk only when its generation is `base`, the last that this catalogue remembers to have
+        saved: in the graph of a state that was since lost (a catalogue restored from a backup), the same ids may stand
+        for other contents. Raises EnvironmentFault when the files cannot be written; the old ones, if any, are then
+        gone or whole.
         """
         if len(ids) < self._build_from:
             self.discard()
-            return
+            return False
         old = self.load()
         if old is not None and old.generation == generation:
-            return
-        graph = self._extended(old, ids, generation, fetch) or self._built(ids, generation, fetch)
+            return True
+        extended = self._extended(old, ids, generation, fetch) if old and old.generation == base else None
+        graph = extended or self._built(ids, generation, fetch)
         try:
             self._save(graph)
         except OSError as error:
             self.discard()
             raise EnvironmentFault(
                 f"The vector cache {self._file} cannot be written ({error.strerror or error})",
-                hint="Free some space; until then search is exact, and slower on large indexes.",
+                hint="Free some space, or close what has it open; until then search is exact, slower on large indexes.",
             ) from error
+        return True
 
     def discard(self) -> None:
+        """Take the files away as far as possible. Never fails: what stays is of a generation that nobody asks for."""
         for path in (self._manifest, self._file, self._new_manifest, self._new_file):
-            with suppress(FileNotFoundError):
+            # Windows does not remove a file that a reader has open.
+            with suppress(OSError):
                 path.unlink()
 
     def _built(self, ids: Ids, generation: str, fetch: Fetch) -> Graph:
@@ -139,10 +144,8 @@ class GraphCache:
         _add(index, ids, fetch)
         return Graph(index, frozenset(ids.tolist()), frozenset(), generation)
 
-    def _extended(self, old: Graph | None, ids: Ids, generation: str, fetch: Fetch) -> Graph | None:
+    def _extended(self, old: Graph, ids: Ids, generation: str, fetch: Fetch) -> Graph | None:
         """`old` with ids added, marked dead or revived; None when too much of it would be dead."""
-        if old is None:
-            return None
         wanted = frozenset(ids.tolist())
         dead = old.labels - wanted
         if len(dead) > _MAX_DEAD * len(wanted):
@@ -163,7 +166,7 @@ class GraphCache:
             raise OSError(f"only {size} bytes were written")
         manifest = {
             "format": _FORMAT,
-            "origin": self._origin,
+            "space_id": self._space_id,
             "generation": graph.generation,
             "size": size,
             "sha256": _sha256(self._new_file),

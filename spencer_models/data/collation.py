@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ def _row(encoding: Encoding, width: int) -> tuple[list[int], list[int], list[int
     return encoding.ids + gap, encoding.attention_mask + gap, encoding.type_ids + gap
 
 
-def batches_by_length(lengths: Sequence[int], batch: int, budget: int) -> Iterator[list[int]]:
+def batches_by_length(lengths: Sequence[int], batch: int, budget: int = sys.maxsize) -> Iterator[list[int]]:
     """Index lists that cover all `lengths` once, the longest first, so that a batch wastes little on padding.
 
     A list has at most `batch` entries. Where it has several, their number times the greatest length is within `budget`.

@@ -26,7 +26,7 @@ from spencer_models.data.corpus import (
 from spencer_models.data.filters import code_key, query_key
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.mining import LEAKED, STANDARD_LIBRARY, Chunker, Mined, installed_tree, mine
-from spencer_models.loop import Report
+from spencer_models.progress import Report
 
 PAIRS_NAME, SENTENCES_NAME, SUMMARY_NAME = "pairs.jsonl", "sentences.jsonl", "corpus.json"
 

@@ -101,7 +101,7 @@ def test_a_file_is_remembered_until_it_is_touched(catalog: Catalog, repository: 
     assert (row.size, row.mtime_ns, row.digest) == (4, 1, b"digest of a.py")
     with catalog.transaction():
         catalog.touch(row.id, 4, 77)
-    assert catalog.files(repository.id) == {"a.py": FileRow(row.id, 4, 77, row.digest)}
+    assert catalog.files(repository.id) == {"a.py": FileRow(row.id, 4, 77, row.digest, "")}
 
 
 def test_skipped_paths_are_replaced_as_a_whole(catalog: Catalog, repository: Repository) -> None:
@@ -275,6 +275,20 @@ def test_orphans_can_be_forgotten(catalog: Catalog, repository: Repository) -> N
     assert encode_all(catalog) == 1
 
 
+def test_some_orphans_can_be_forgotten(catalog: Catalog, repository: Repository) -> None:
+    put(catalog, repository, patch("a.py", "gone", "shared"), patch("b.py", "shared"), patch("c.py", "replaced"))
+    put(catalog, repository, patch("c.py", "now"))
+    (row,) = (row for row in catalog.chunks_at(repository.root, "a.py") if row.text == "gone")
+    contents = catalog.contents_in_files(ids_of(catalog, repository, "a.py"))
+    with catalog.transaction():
+        catalog.remove_file(row.file_id)
+        catalog.forget_orphans(np.empty(0, np.int64))
+        assert catalog.orphan_count() == 2
+        catalog.forget_orphans(contents)
+    assert catalog.contents(contents).keys() == set(contents.tolist()) - {row.content_id}
+    assert catalog.orphan_count() == 1
+
+
 def test_what_is_pending_is_what_stands_in_some_file(catalog: Catalog, repository: Repository) -> None:
     put(catalog, repository, patch("a.py", chunk("text", symbol="Owner.name")))
     put(catalog, repository, patch("b.py", "replaced"))
@@ -343,6 +357,21 @@ def test_a_snapshot_does_not_move(catalog: Catalog, repository: Repository, path
     reader.close()
 
 
+def test_a_snapshot_that_sqlite_ended_hides_no_error(catalog: Catalog) -> None:
+    def failing() -> None:
+        with catalog.snapshot():
+            catalog._rows("ROLLBACK")
+            raise KeyError("the cause")
+
+    with pytest.raises(KeyError, match="the cause"):
+        failing()
+    assert catalog.chunk_count() == 0
+
+
+def test_a_commit_is_on_the_disk_when_it_returns(catalog: Catalog) -> None:
+    assert catalog._rows("PRAGMA synchronous") == [(2,)]
+
+
 # Files that are no catalogue of this version
 
 
@@ -351,8 +380,8 @@ def test_an_older_schema_is_emptied_by_a_writer_and_keeps_its_folders(
 ) -> None:
     put(catalog, repository, patch("a.py", "text", chunk("more", 3, symbol="f")))
     encode_all(catalog)
-    identity = catalog.meta("identity")
     with catalog.transaction():
+        catalog.set_meta("generation", "of what is lost")
         catalog.replace_skipped(repository.id, {"s": SkippedRow("binary", 1, 1)})
         catalog.mark_indexed(repository.id)
     catalog.close()
@@ -364,7 +393,7 @@ def test_an_older_schema_is_emptied_by_a_writer_and_keeps_its_folders(
     (kept,) = emptied.repositories()
     assert (kept.root, kept.name, kept.indexed_at) == (repository.root, repository.name, None)
     assert set(emptied.counts().values()) == {0}
-    assert emptied.meta("identity") not in {identity, None}
+    assert emptied.meta("generation") is None
     put(emptied, kept, patch("a.py", "text"))
     assert found(emptied, '"text"') == ["a.py"]
     assert emptied.check() == []

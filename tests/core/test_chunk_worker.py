@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from spencer_desktop.core import chunk_worker
 from spencer_desktop.core.chunk_worker import LOOK_AHEAD, ChunkWorker
 from spencer_desktop.core.chunking import ChunkLimits, chunk_file, window_chunks
 from spencer_desktop.core.errors import EnvironmentFault
@@ -113,6 +114,47 @@ def test_a_killed_child_costs_no_file_its_chunks(worker: ChunkWorker) -> None:
     result = worker.chunk("file", "python", PLAIN)
     assert (result.problem, result.chunks[0].symbol) == ("", "f")
     assert worker.pid != first
+
+
+WINDOW = ["window", "", "", "", "text", 1, 1, 1, 1, None]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("nonsense", "{", "3", "null", "[3]", '["text"]', '{"a": 1}', "[[]]", "[" * 100_000, "\xff"),
+        json.dumps([WINDOW[:-1]]),
+        json.dumps([[*WINDOW[:-1], 3]]),
+        json.dumps([[*WINDOW[:5], "1", *WINDOW[6:]]]),
+        json.dumps([[3, *WINDOW[1:]]]),
+    ],
+)
+def test_an_answer_without_sense_is_plain_lines_and_ends_the_child(
+    answer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    said.write_text(answer, "latin-1")
+    child = (
+        "import sys; say = sys.stdout.buffer; say.write(b'ready\\n'); say.flush(); sys.stdin.readline(); "
+        f"say.write(open({str(said)!r}, 'rb').read() + b'\\n'); say.flush(); sys.stdin.read()"
+    )
+    with monkeypatch.context() as damaged, ChunkWorker() as worker:
+        damaged.setattr(chunk_worker, "_BOOT", child)
+        result = worker.chunk("file", "python", PLAIN)
+        assert result.problem == "the parser's answer made no sense; indexed as plain lines"
+        assert list(result.chunks) == window_chunks("python", PLAIN)
+        damaged.undo()
+        assert worker.chunk("file", "python", PLAIN).chunks[0].symbol == "f"
+
+
+def test_half_an_answer_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        chunk_worker, "_BOOT", "import sys; print('ready', flush=True); sys.stdin.readline(); print('[]', end='')"
+    )
+    with ChunkWorker() as worker:
+        result = worker.chunk("file", "python", PLAIN)
+    assert result.problem == "the parser crashed; indexed as plain lines"
+    assert list(result.chunks) == window_chunks("python", PLAIN)
 
 
 @posix

@@ -94,6 +94,24 @@ def test_a_folder_is_registered_once(engine: Engine, project: Path, monkeypatch:
     assert names(engine) == ["project"]
 
 
+def test_a_folder_is_known_by_its_real_path(engine: Engine, project: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(project, target_is_directory=True)
+    engine.index([project])
+    assert engine.index([link]).unchanged == len(SMALL_PROJECT)
+    (status,) = engine.repositories()
+    assert status.repository.root == project
+    assert engine.skipped(str(link)) == {}
+    assert engine.remove(str(link)).root == project
+
+
+def test_a_folder_that_became_a_link_is_known_by_its_old_path(engine: Engine, project: Path, tmp_path: Path) -> None:
+    engine.index([project])
+    project.rename(tmp_path / "moved")
+    project.symlink_to(tmp_path / "moved", target_is_directory=True)
+    assert engine.remove(str(project)).root == project
+
+
 def test_folders_of_one_name_are_told_apart(engine: Engine, tmp_path: Path) -> None:
     roots = [write_tree(tmp_path / f"{name}/src", {"a.txt": f"{name}\n"}) for name in ("one", "two")]
     engine.index(roots)
@@ -143,7 +161,7 @@ def test_what_is_left_out_can_be_listed(engine: Engine, project: Path) -> None:
 
 
 def test_a_wrong_path_registers_nothing(engine: Engine, project: Path) -> None:
-    for path, words in ((project / "nowhere", "There is no folder"), (project / "README.md", "is a file")):
+    for path, words in ((project / "nowhere", "There is no folder"), (project / "README.md", "is not a folder")):
         with pytest.raises(UserError, match=words) as caught:
             engine.index([project, path])
         assert caught.value.hint

@@ -201,7 +201,7 @@ def test_a_graph_that_cannot_answer_gives_way_to_exact_search(tmp_path: Path, mo
 
 @pytest.mark.usefixtures("small_graphs")
 def test_a_graph_of_a_catalogue_that_was_moved_away_is_not_used(tmp_path: Path) -> None:
-    """Ids begin again in the new catalogue, and generations too: the old graph fits it in all but what it holds."""
+    """Ids begin again in the new catalogue: the old graph fits it in all but what it holds."""
     with open_index(tmp_path) as old:
         fill(old)
         old.update_cache()
@@ -215,6 +215,78 @@ def test_a_graph_of_a_catalogue_that_was_moved_away_is_not_used(tmp_path: Path) 
         new.update_cache()
         assert new.uses_graph
         assert texts_near(new, query, 1) == ["other words7"]
+
+
+@pytest.mark.usefixtures("small_graphs")
+def test_a_graph_of_a_catalogue_that_was_rolled_back_is_not_used(tmp_path: Path) -> None:
+    """As after a restored backup: the ids that were given since are given again, to other contents."""
+    with open_index(tmp_path) as index:
+        fill(index)
+        index.update_cache()
+    backup = (tmp_path / CATALOG).read_bytes()
+
+    def add(text: str) -> None:
+        put(index, index.catalog.repositories()[0], *(patch(f"new{n}.py", f"{text}{n}") for n in range(4)))
+        encode_pending(index, FakeEncoder())
+
+    with open_index(tmp_path) as index:
+        add("lost")
+        index.update_cache()
+    for path in tmp_path.glob(CATALOG + "*"):
+        path.unlink()
+    (tmp_path / CATALOG).write_bytes(backup)
+    with open_index(tmp_path) as index:
+        assert not index.uses_graph
+        add("words")
+        assert not index.uses_graph
+        index.update_cache()
+        assert index.uses_graph
+        for n in range(4):
+            assert texts_near(index, FakeEncoder().encode([f"words{n}"])[0], 1) == [f"words{n}"]
+
+
+def fetched_for_the_graph(index: Index, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many vectors the next graph is made of that the last one had not."""
+    sizes = []
+    read = index.catalog.vectors
+
+    def noting(ids: Ids, dimension: int) -> Floats:
+        sizes.append(len(ids))
+        return read(ids, dimension)
+
+    with monkeypatch.context() as watched:
+        watched.setattr(index.catalog, "vectors", noting)
+        index.update_cache()
+    return sum(sizes)
+
+
+@pytest.mark.usefixtures("small_graphs")
+def test_a_graph_grows_unless_the_catalogue_does_not_know_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_index(tmp_path) as index:
+        fill(index)
+        fetched = []
+        for known in (True, True, False, False):
+            fetched.append(fetched_for_the_graph(index, monkeypatch))
+            if not known:
+                # As after a crash between the graph's last write and the note of it.
+                with index.catalog.transaction():
+                    index.catalog.drop_meta("graph_generation")
+            put(index, index.catalog.repositories()[0], patch("new.py", f"text{len(fetched)}"))
+            encode_pending(index, FakeEncoder())
+        assert fetched == [12, 1, 1, 13]
+
+
+@pytest.mark.usefixtures("small_graphs")
+def test_a_graph_that_was_saved_but_not_noted_is_noted_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_index(tmp_path) as index:
+        fill(index)
+        index.update_cache()
+        with index.catalog.transaction():
+            index.catalog.drop_meta("graph_generation")
+        assert fetched_for_the_graph(index, monkeypatch) == 0
+        put(index, index.catalog.repositories()[0], patch("new.py", "new"))
+        encode_pending(index, FakeEncoder())
+        assert fetched_for_the_graph(index, monkeypatch) == 1
 
 
 @pytest.mark.usefixtures("small_graphs")
@@ -342,6 +414,38 @@ def test_a_removed_repository_leaves_nothing(index: Index) -> None:
     assert set(index.catalog.counts().values()) == {0}
     assert index.limits_of(repository) is None
     assert b"red" not in (index.directory / CATALOG).read_bytes()
+
+
+@pytest.mark.usefixtures("small_graphs")
+def test_a_repository_is_removed_although_a_reader_has_the_graph_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held_open(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with open_index(tmp_path) as index:
+        fill(index)
+        index.update_cache()
+        with monkeypatch.context() as windows:
+            windows.setattr(Path, "unlink", held_open)
+            index.remove_repository(index.catalog.repositories()[0])
+        assert b"number7" not in (tmp_path / CATALOG).read_bytes()
+        fill(index)
+        assert not index.uses_graph
+        assert fetched_for_the_graph(index, monkeypatch) == 12
+
+
+def test_what_is_hidden_leaves_no_text_but_what_others_have(index: Index) -> None:
+    repository = add_repository(index)
+    put(index, repository, patch("secret.py", "key", "shared"), patch("gone.py", "branch"), patch("c.py", "shared"))
+    encode_pending(index, FakeEncoder())
+    files = index.catalog.files(repository.id)
+    gone = [files["secret.py"], files["gone.py"]]
+    index.finish(repository, gone, [], {}, "limits", hidden=[files["secret.py"]])
+    assert (index.catalog.content_count(), index.catalog.orphan_count()) == (2, 1)
+    assert index.catalog.counts()["vectors"] == 2
+    put(index, repository, patch("gone.py", "branch"))
+    assert index.pending_count == 0
 
 
 # The data folder

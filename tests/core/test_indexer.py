@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ import pytest
 
 from spencer_desktop.core import index as index_module
 from spencer_desktop.core import indexer as indexer_module
+from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
+from spencer_desktop.core.chunking import window_chunks
 from spencer_desktop.core.errors import EnvironmentFault
 from spencer_desktop.core.files import CHANGED, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file
 from spencer_desktop.core.index import Index
@@ -64,6 +66,7 @@ class World:
         cancelled: Callable[[], bool] = lambda: False,
         limits: WalkLimits | None = None,
         repositories: list[Repository] | None = None,
+        parse_seconds: float = 20,
     ) -> IndexReport:
         self.reads.clear()
         self.progress.clear()
@@ -72,7 +75,7 @@ class World:
             self.index,
             lambda: self.encoder,
             limits=limits or WalkLimits(),
-            parse_seconds=20,
+            parse_seconds=parse_seconds,
             progress=self.progress.append,
             cancelled=cancelled,
         )
@@ -209,6 +212,95 @@ def test_other_limits_look_at_every_file_again(world: World) -> None:
     assert world.reads == []
     world.run()
     assert list(world.texts()) == ["b.txt"]
+
+
+class Slow:
+    """Parsers that are too slow for every file, and which files they were given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.parsed: list[str] = []
+        monkeypatch.setattr(ChunkWorker, "chunk_many", self.chunk_many)
+
+    def chunk_many(self, files: Iterable[tuple[str, str, str]]) -> Iterator[ChunkResult]:
+        for path, language, text in files:
+            self.parsed.append(path)
+            yield ChunkResult(tuple(window_chunks(language, text)), "too slow")
+
+
+def kinds(world: World) -> set[str]:
+    return {row.kind for row in world.index.catalog.chunks_at(world.root, "a.py")}
+
+
+def test_a_file_that_was_too_slow_to_parse_gets_one_more_chance(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write({"a.py": "def f():\n    return 1\n"})
+    with monkeypatch.context() as busy:
+        Slow(busy)
+        world.run()
+    assert kinds(world) == {"window"}
+    assert counts(world.run()) == (0, 1, 0, 0)
+    assert kinds(world) == {"function"}
+    world.run()
+    assert world.reads == []
+
+
+def test_a_file_that_is_always_too_slow_is_parsed_again_only_for_a_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    parsed = []
+
+    def run(parse_seconds: float) -> None:
+        slow.parsed.clear()
+        world.run(parse_seconds=parse_seconds)
+        parsed.append(len(slow.parsed))
+
+    world.write({"a.py": "x = 1\n"})
+    for parse_seconds in (5, 5, 5, 9, 9):
+        run(parse_seconds)
+    assert parsed == [1, 1, 0, 1, 0]
+    world.write({"a.py": "x = 1\n"}, age_s=60)
+    run(9)
+    assert parsed[-1] == 0
+    world.write({"a.py": "x = 2\n"}, age_s=30)
+    for _ in range(3):
+        run(9)
+    assert parsed[-3:] == [1, 1, 0]
+
+
+def test_another_deadline_parses_no_file_again_that_was_parsed(world: World) -> None:
+    world.write({"a.py": "def f():\n    return 1\n"})
+    world.run()
+    assert counts(world.run(parse_seconds=30)) == (0, 0, 0, 1)
+
+
+# Files that are not to be indexed any more
+
+
+@pytest.mark.parametrize("rule", ["kept/\n", "kept/key.txt\n"])
+def test_the_text_of_a_file_that_is_ignored_now_is_forgotten(world: World, rule: str) -> None:
+    world.write({"kept/key.txt": "hush\n", "b.txt": "other\n", "c.txt": "third\n"})
+    world.run()
+    (world.root / "c.txt").unlink()
+    world.write({".spencerignore": rule}, age_s=60)
+    assert world.run().removed == 2
+    stored = set(all_contents(world.index))
+    assert "hush" not in stored
+    assert {"other", "third"} <= stored
+
+
+def test_the_text_of_a_file_that_became_a_secret_is_forgotten(world: World) -> None:
+    world.write({"a.txt": "hush\n", "b.txt": "other\n"})
+    world.run()
+    world.write({"a.txt": "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n"}, age_s=60)
+    assert world.run().removed == 1
+    assert all_contents(world.index) == ["other"]
+
+
+def all_contents(index: Index) -> list[str]:
+    """Every text that the catalogue holds, whether it stands in a file or not."""
+    return list(index.catalog.contents(np.arange(1, 1_000, dtype=np.int64)).values())
 
 
 # Files that cannot be read just now

@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.inference import Models, available_cores, choose_device
+from spencer_desktop.core.inference import Device, Models, available_cores, choose_device
 from spencer_desktop.core.pack import TOKENIZER, open_pack
 from spencer_desktop.core.resources import resource_dir
 from spencer_desktop.core.text import MAX_CODE_CHARS, code_text
@@ -200,3 +200,12 @@ def test_one_line_says_where_the_models_run(tmp_path: Path, capfd: pytest.Captur
     assert told.startswith("running on the GPU" if on_gpu else "running on the CPU (CUDA, its driver")
     assert "\n" not in told
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not CUDA_OFFERED, reason="this build of ONNX Runtime has no CUDA provider")
+def test_where_the_models_run_is_asked_of_what_is_loaded(tmp_path: Path) -> None:
+    pack = open_pack(make_pack(tmp_path, query_encoder=b"no graph"))
+    models = Models(pack, Device(("CUDAExecutionProvider", "CPUExecutionProvider"), 1, "running on the GPU (CUDA)"))
+    on_gpu = models.code_encoder.provider == "CUDAExecutionProvider"
+    assert models.device_note().startswith("running on the GPU" if on_gpu else "running on the CPU (CUDA, its driver")
+    assert Models(pack, CPU).device_note() == CPU.note, "on the CPU nothing needs to be loaded"

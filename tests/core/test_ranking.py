@@ -24,6 +24,7 @@ def candidate(chunk_id: int, **facts: object) -> Candidate:
     """A chunk of a file of its own, with nothing that speaks for it."""
     values: dict[str, object] = {
         "file_id": chunk_id, "path": f"src/f{chunk_id}.py", "language": "python", "kind": "function", "symbol": "x",
+        "unit": (chunk_id, chunk_id),
         "semantic": 0.0, "lexical": 0.0, **facts,
     }  # fmt: skip
     return Candidate(chunk_id=chunk_id, **values)  # type: ignore[arg-type]
@@ -87,17 +88,33 @@ class TestSignals:
         "path", ["tests/test_a.py", "src/a_test.go", "spec/a_spec.rb", "FooTest.java", "a.spec.ts"]
     )
     def test_tests_are_demoted(self, path: str) -> None:
-        assert path_prior(path, "python", Weights()) == Weights().test
+        assert path_prior(path, "python", (), Weights()) == Weights().test
 
     @pytest.mark.parametrize("path", ["src/latest.py", "contest/a.py", "src/attestation.go", "protest.rs"])
     def test_words_that_only_look_like_tests_are_not(self, path: str) -> None:
-        assert path_prior(path, "python", Weights()) == 1.0
+        assert path_prior(path, "python", (), Weights()) == 1.0
 
     def test_vendored_prose_and_reexporting_files_are_demoted(self) -> None:
         weights = Weights()
-        assert path_prior("third_party/a.c", "c", weights) == weights.aside
-        assert path_prior("README.md", "markdown", weights) == weights.prose
-        assert path_prior("pkg/__init__.py", "python", weights) == weights.barrel
+        assert path_prior("third_party/a.c", "c", (), weights) == weights.aside
+        assert path_prior("README.md", "markdown", (), weights) == weights.prose
+        assert path_prior("pkg/__init__.py", "python", (), weights) == weights.barrel
+
+    def test_a_kind_that_is_asked_for_is_not_demoted(self) -> None:
+        asked = view_question("tests of the rate limiter").terms
+        assert path_prior("tests/test_limiter.py", "python", asked, Weights()) == 1.0
+        assert path_prior("docs/test_limiter.py", "python", asked, Weights()) == Weights().aside
+
+    def test_the_pieces_of_one_function_are_one_answer(self) -> None:
+        pieces = [candidate(n, file_id=9, path="src/long.py", unit=(1, 400), semantic=0.8 + n / 100) for n in range(5)]
+        beside = candidate(7, file_id=9, path="src/long.py", semantic=0.79)
+        found = order("q w", [*pieces, beside, candidate(8, semantic=0.5), candidate(9, semantic=0.1)])
+        assert found[:2] == [4, 7]
+        assert set(found) == {4, 7, 8, 9}
+
+    def test_all_the_words_beat_a_hair_of_cosine(self) -> None:
+        near, said = candidate(1, semantic=0.31), candidate(2, semantic=0.29, lexical=7.0)
+        assert order("zebra widget frobnication", [near, said]) == [2, 1]
 
     def test_one_file_does_not_fill_the_list(self) -> None:
         many = [candidate(n, file_id=9, path="src/same.py", semantic=0.9 - n / 1000) for n in range(5)]

@@ -73,6 +73,21 @@ def test_a_data_folder_is_made_absolute(file: Path, tmp_path: Path, monkeypatch:
     assert load_settings(file=file, data_dir=Path("~/there")).data_dir == Path.home() / "there"
 
 
+@pytest.mark.parametrize("name", ["~no such user/x", "folder\udcff", "folder\0"])
+def test_a_folder_that_has_no_usable_name(file: Path, name: str) -> None:
+    with pytest.raises(UserError, match="data folder") as caught:
+        load_settings(file=file, data_dir=Path(name))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["~no such user/x", "pack\\u0000"])
+def test_a_pack_that_has_no_usable_name(file: Path, name: str) -> None:
+    file.write_text(f'pack = "{name}"\n', "utf-8")
+    with pytest.raises(UserError, match="model pack") as caught:
+        load_settings(file=file)
+    assert caught.value.hint
+
+
 def test_an_unknown_name(file: Path) -> None:
     error = refusal(file, "treads = 3")
     assert "there is no setting 'treads'" in str(error)

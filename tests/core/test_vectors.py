@@ -46,7 +46,7 @@ def numbers(first: int, last: int) -> Ids:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> GraphCache:
-    return GraphCache(tmp_path, "origin", D, build_from=10)
+    return GraphCache(tmp_path, "space", D, build_from=10)
 
 
 def loaded(cache: GraphCache, generation: str | None = None) -> Graph:
@@ -95,7 +95,7 @@ def test_the_graph_finds_what_exact_search_finds(cache: GraphCache) -> None:
 def test_a_graph_never_gives_more_than_it_holds(cache: GraphCache) -> None:
     store = Store(20)
     cache.update(numbers(1, 20), "1", store)
-    cache.update(numbers(1, 18), "2", store)
+    cache.update(numbers(1, 18), "2", store, base="1")
     found, _ = loaded(cache).search(store.rows[0], 50)
     assert sorted(found.tolist()) == list(range(1, 19))
 
@@ -103,9 +103,19 @@ def test_a_graph_never_gives_more_than_it_holds(cache: GraphCache) -> None:
 def test_a_small_index_has_no_graph(cache: GraphCache, tmp_path: Path) -> None:
     store = Store(20)
     cache.update(numbers(1, 20), "1", store)
-    cache.update(numbers(1, 9), "2", store)
+    assert not cache.update(numbers(1, 9), "2", store)
     assert cache.load() is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("base", [None, "0"])
+def test_a_graph_of_a_state_that_was_lost_is_built_anew(cache: GraphCache, base: str | None) -> None:
+    lost, store = Store(100), Store(100)
+    lost.rows = lost.rows[::-1].copy()
+    assert cache.update(numbers(1, 90), "1", lost)
+    assert cache.update(numbers(1, 100), "2", store, base=base)
+    assert store.fetched == list(range(1, 101))
+    assert loaded(cache, "2").search(store.rows[2], 1)[0].tolist() == [3]
 
 
 def test_a_graph_of_this_generation_is_left_alone(cache: GraphCache, tmp_path: Path) -> None:
@@ -113,7 +123,7 @@ def test_a_graph_of_this_generation_is_left_alone(cache: GraphCache, tmp_path: P
     cache.update(numbers(1, 20), "1", store)
     store.fetched.clear()
     inode = (tmp_path / "vectors.hnsw").stat().st_ino
-    cache.update(numbers(1, 20), "1", store)
+    assert cache.update(numbers(1, 20), "1", store)
     assert store.fetched == []
     assert (tmp_path / "vectors.hnsw").stat().st_ino == inode
 
@@ -122,7 +132,7 @@ def test_a_graph_grows_by_what_is_new(cache: GraphCache) -> None:
     store = Store(300)
     cache.update(numbers(1, 200), "1", store)
     store.fetched.clear()
-    cache.update(numbers(1, 300), "2", store)
+    cache.update(numbers(1, 300), "2", store, base="1")
     assert store.fetched == list(range(201, 301))
     graph = loaded(cache, "2")
     assert graph.labels == frozenset(range(1, 301))
@@ -135,11 +145,11 @@ def test_what_is_gone_is_marked_dead_and_can_be_revived(cache: GraphCache) -> No
     every, without = numbers(1, 100), np.delete(numbers(1, 100), [4, 49])
     cache.update(every, "1", store)
     store.fetched.clear()
-    cache.update(without, "2", store)
+    cache.update(without, "2", store, base="1")
     graph = loaded(cache)
     assert graph.dead == {5, 50}
     assert not {5, 50} & set(graph.search(store.rows[4], 100)[0].tolist())
-    cache.update(every, "3", store)
+    cache.update(every, "3", store, base="2")
     graph = loaded(cache)
     assert graph.dead == frozenset()
     assert graph.search(store.rows[4], 1)[0].tolist() == [5]
@@ -149,10 +159,10 @@ def test_what_is_gone_is_marked_dead_and_can_be_revived(cache: GraphCache) -> No
 def test_a_graph_with_too_many_dead_is_built_anew(cache: GraphCache) -> None:
     store = Store(120)
     cache.update(numbers(1, 120), "1", store)
-    cache.update(numbers(21, 120), "2", store)
+    cache.update(numbers(21, 120), "2", store, base="1")
     assert len(loaded(cache).dead) == 20
     store.fetched.clear()
-    cache.update(numbers(22, 120), "3", store)
+    cache.update(numbers(22, 120), "3", store, base="2")
     graph = loaded(cache)
     assert (graph.labels, graph.dead) == (frozenset(range(22, 121)), frozenset())
     assert sorted(store.fetched) == list(range(22, 121))
@@ -164,9 +174,9 @@ def test_any_history_of_a_graph_ends_in_the_same_answers(
     tmp_path_factory: pytest.TempPathFactory, history: list[set[int]]
 ) -> None:
     store = Store(40)
-    cache = GraphCache(tmp_path_factory.mktemp("cache"), "origin", D, build_from=10)
+    cache = GraphCache(tmp_path_factory.mktemp("cache"), "space", D, build_from=10)
     for generation, state in enumerate(history):
-        cache.update(np.array(sorted(state), np.int64), str(generation), store)
+        cache.update(np.array(sorted(state), np.int64), str(generation), store, base=str(generation - 1))
     ids = np.array(sorted(history[-1]), np.int64)
     graph = loaded(cache, str(len(history) - 1))
     assert graph.labels - graph.dead == history[-1]
@@ -211,7 +221,7 @@ def write_manifest(text: str) -> Callable[[Path], None]:
         flip_a_byte,
         cut_short,
         edit(lambda m: m.update(format=99)),
-        edit(lambda m: m.update(origin="another catalogue")),
+        edit(lambda m: m.update(space_id="another")),
         edit(lambda m: m.update(size=m["size"] + 1)),
         edit(lambda m: m.update(sha256="0" * 64)),
         edit(lambda m: m.pop("generation")),
@@ -224,7 +234,7 @@ def write_manifest(text: str) -> Callable[[Path], None]:
         lambda folder: (folder / "vectors.json").unlink(),
     ],
     ids=(
-        "flipped byte|cut|format|origin|size|hash|no generation|no dead|wrong dead|empty|list|null|no graph|no manifest"
+        "flipped byte|cut|format|space|size|hash|no generation|no dead|wrong dead|empty|list|null|no graph|no manifest"
     ).split("|"),
 )
 def test_a_graph_that_is_in_doubt_is_not_loaded_and_made_anew(
@@ -322,6 +332,26 @@ def test_a_manifest_that_cannot_be_written_leaves_nothing_that_loads(
         with pytest.raises(EnvironmentFault, match="No space left on device"):
             cache.update(numbers(1, 50), "2", Store(50))
     assert cache.load() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def held_open(*_: object, **__: object) -> None:
+    """What Windows says of a file that a reader has open."""
+    raise PermissionError(13, "Permission denied")
+
+
+def test_files_that_a_reader_has_open_are_left_for_later(
+    cache: GraphCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.update(numbers(1, 50), "1", Store(50))
+    with monkeypatch.context() as windows:
+        windows.setattr(Path, "unlink", held_open)
+        cache.discard()
+        with pytest.raises(EnvironmentFault, match="Permission denied") as caught:
+            cache.update(numbers(1, 50), "2", Store(50))
+    assert "close" in caught.value.hint
+    assert loaded(cache).generation == "1"
+    cache.discard()
     assert list(tmp_path.iterdir()) == []
 
 

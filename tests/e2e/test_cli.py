@@ -6,14 +6,16 @@ import json
 import os
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from spencer_desktop import demo
+from spencer_desktop import cli, cli_output, demo, doctor
 from spencer_desktop.core.languages import language_of
+from spencer_desktop.core.types import Hit
 from tests.e2e.conftest import Indexed
-from tests.e2e.harness import HIT_KEYS, LINUX, POSIX, PackedFakes, spencer, write_settings
+from tests.e2e.harness import HIT_KEYS, LINUX, POSIX, Outcome, PackedFakes, spencer, write_settings
 from tests.fakes import SMALL_PROJECT, FakeReranker, write_tree
 
 FUNCTION = 'def {name}({name}_argument):\n    """Make the {name} of it."""\n    return [{name}_argument] * 3\n'
@@ -173,6 +175,15 @@ def test_similar_refuses_a_line_without_code(indexed: Indexed) -> None:
         ("models", 2),
         ("bench --queries 0", 2),
         ("gui", 2),
+        ("gui --json", 2),
+        ("search -webkit", 2),
+        ("search -- -webkit", 0),
+        ("search --force", 2),
+        ("search date --path", 2),
+        ("search '->' --path", 2),
+        ("search date --path '-/x'", 1),
+        ("search '->' --path '-/x' --mode regex", 1),
+        ("--data-dir '~no such user/x' list", 2),
         ("nonsense", 2),
         ("", 2),
         ("--version", 0),
@@ -189,10 +200,14 @@ def test_the_exit_code_tells_what_happened(indexed: Indexed, line: str, code: in
 
 
 def test_without_an_index_every_verb_says_what_to_do(data: Path) -> None:
-    for arguments in (["search", "x"], ["similar", "x:1"], ["list"], ["bench"], ["index"]):
+    for arguments in (["search", "x"], ["similar", "x:1"], ["list", "--skipped", "x"], ["bench"], ["index"]):
         done = spencer(*arguments, data=data)
         assert done.code == 2
         assert "spencer index" in done.err
+    listed = spencer("list", data=data)
+    assert (listed.code, listed.out) == (1, "")
+    assert "spencer index" in listed.err
+    assert spencer("list", "--json", data=data) == Outcome(1, "[]\n", "")
     assert spencer("status", data=data).code == 0
     assert not data.exists()
 
@@ -223,7 +238,8 @@ def test_the_pack_and_the_installation_are_described_in_json(indexed: Indexed) -
     verified = spencer("models", "verify", "--json", data=indexed.data)
     assert (verified.code, verified.json["ok"]) == (0, True)
     findings = spencer("doctor", "--json", data=indexed.data)
-    assert {"python", "model pack", "device", "grammars", "disk", "index"} <= {row["name"] for row in findings.json}
+    names = {"python", "git", "model pack", "device", "grammars", "data folder", "disk", "index"}
+    assert names <= {row["name"] for row in findings.json}
     assert all(set(row) == {"name", "ok", "detail", "remedy"} for row in findings.json)
     assert findings.code == (0 if all(row["ok"] for row in findings.json) else 2)
     assert next(row for row in findings.json if row["name"] == "index")["detail"].startswith("whole;")
@@ -251,6 +267,58 @@ def test_doctor_fails_when_something_is_wrong(data: Path, user_home: Path, tmp_p
     assert {"model pack", "index"} <= set(wrong)
     assert all(row["remedy"] for row in wrong.values())
     assert "wrong" in spencer("doctor", data=data).out
+
+
+def test_doctor_names_a_broken_grammar_and_checks_the_rest(
+    data: Path, models: PackedFakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(language: str) -> None:
+        if language == "csharp":
+            raise ImportError("no such library")
+
+    def fail(_: object) -> None:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(doctor, "load_grammar", load)
+    monkeypatch.setattr(shutil, "disk_usage", fail)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    data.write_text("in the way")
+    done = spencer("doctor", "--json", data=data)
+    wrong = {row["name"]: row for row in done.json if not row["ok"]}
+    assert wrong["grammars"]["detail"] == "csharp: no such library"
+    assert "tree-sitter-c-sharp" in wrong["grammars"]["remedy"]
+    assert "not yours" in wrong["disk"]["detail"]
+    assert "Install git" in wrong["git"]["remedy"]
+    assert "not a folder" in wrong["data folder"]["detail"]
+    assert all(row["remedy"] for row in wrong.values())
+    assert done.code == 2
+
+
+def test_a_bug_is_not_taken_for_nothing_found(data: Path, models: PackedFakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> bool:
+        raise RuntimeError("this cannot be")
+
+    monkeypatch.setattr(cli, "has_catalog", fail)
+    done = spencer("list", data=data)
+    assert (done.code, done.out) == (70, "")
+    assert done.err.startswith("Traceback")
+    assert "this cannot be" in done.err
+
+
+def test_an_unknown_option_may_have_been_a_question(indexed: Indexed) -> None:
+    done = spencer("search", "-webkit", data=indexed.data)
+    assert "No such option" in done.err
+    assert "spencer search -- " in done.err
+
+
+def test_a_folder_is_one_repository_however_it_is_spelled(tmp_path: Path, data: Path, models: PackedFakes) -> None:
+    root = write_tree(tmp_path / "code", SMALL_PROJECT)
+    link = tmp_path / "link"
+    link.symlink_to(root, target_is_directory=True)
+    assert spencer("index", root, "--json", data=data).json["added"] == len(SMALL_PROJECT)
+    assert spencer("index", link, "--json", data=data).json["unchanged"] == len(SMALL_PROJECT)
+    assert [row["root"] for row in spencer("list", "--json", data=data).json] == [str(root)]
+    assert spencer("remove", link, "--json", data=data).json["root"] == str(root)
 
 
 @pytest.mark.parametrize("text", ["threads = -1", "devise = 'cpu'", "device = 'tpu'", "x = ", "threads = true"])
@@ -283,7 +351,7 @@ def test_demo_answers_three_questions(
     assert (done.code, [answer["query"] for answer in done.json]) == (0, list(demo.QUESTIONS))
     assert done.json[2]["hits"][0]["symbol"] == "GraphCache"
     assert "GraphCache" in spencer("demo", data=data).out
-    assert spencer("list", data=data).code == 2, "the user's own index must stay as it is"
+    assert spencer("list", data=data).code == 1, "the user's own index must stay as it is"
 
 
 def test_bench_measures_a_small_index(root: Path, data: Path, models: PackedFakes) -> None:
@@ -296,7 +364,26 @@ def test_bench_measures_a_small_index(root: Path, data: Path, models: PackedFake
     assert done.json["hnswlib"]["recall_at_10"] == 1.0
     assert done.json["latency_ms"]["recall"]["p50"] > 0
     assert done.json["throughput"]["chunks"] == 12
-    assert "recall@10 1.0 of exact" in spencer(*arguments, data=data).out
+    assert done.json["throughput"]["text_seconds"] > 0
+    assert done.json["latency_ms"]["reranked"] is None, "this pack has no re-ranker"
+    size = done.json["bytes_per_1000_chunks"]
+    write_tree(data, {"demo/catalog.sqlite3": "x" * 1_000_000})
+    models.reranker = FakeReranker("word")
+    assert spencer(*arguments, "--json", data=data).json["latency_ms"]["reranked"]["p50"] > 0
+    models.reranker = None
+    shown = spencer(*arguments, data=data).out
+    assert "recall@10 1.0 of exact" in shown
+    assert "no re-ranker in this pack" in shown
+    assert "of this bench's process" in shown
+    assert f"{size / 1e6:.2f} MB" in shown, "another index below the data folder must not count"
+
+
+def test_the_code_encoder_is_warm_before_throughput_is_timed(root: Path, data: Path, models: PackedFakes) -> None:
+    write_tree(root, {f"word{n:02}.py": functions(f"word{n:02}") for n in range(12)})
+    spencer("index", root, data=data)
+    models.code_encoder.encoded.clear()
+    spencer("bench", "--queries", "10", "--chunks", "100", "--rounds", "1", data=data)
+    assert "word" not in models.code_encoder.encoded[0]
 
 
 def test_bench_needs_something_to_ask_about(root: Path, data: Path, models: PackedFakes) -> None:
@@ -308,6 +395,18 @@ def test_bench_needs_something_to_ask_about(root: Path, data: Path, models: Pack
 
 
 # What reaches the terminal
+
+
+def test_a_snippet_is_shown_as_it_reads_best(capsys: pytest.CaptureFixture[str]) -> None:
+    snippet = "        if ready:\r\n            go()\r\n\r\n        wait()\r"
+    hit = Hit(1, 0.5, "code", "/code", "a.py", 10, 40, "python", "function", "run", "", snippet, 21)
+    cli_output.print_hits((hit, replace(hit, snippet_line=10, snippet="\n".join("abcdefg"))))
+    title, *shown = capsys.readouterr().out.split("\n")
+    assert title == " 1. a.py:10-40  run  function, python  0.500"
+    assert shown[:5] == ["    … line 21", "    if ready:", "        go()", "    wait()", ""]
+    assert shown[6:] == [*(f"    {c}" for c in "abcdef"), "    … 1 more line", "", ""]
+    assert cli_output.hit_json(1, hit)["snippet"] == snippet
+    assert set(cli_output.hit_json(1, hit)) == HIT_KEYS
 
 
 @LINUX
