@@ -311,6 +311,7 @@ def test_an_unknown_option_may_have_been_a_question(indexed: Indexed) -> None:
     assert "spencer search -- " in done.err
 
 
+@POSIX
 def test_a_folder_is_one_repository_however_it_is_spelled(tmp_path: Path, data: Path, models: PackedFakes) -> None:
     root = write_tree(tmp_path / "code", SMALL_PROJECT)
     link = tmp_path / "link"
