@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spencer_models.config import Recipe
+from spencer_models.evaluate import POOL
 
 CARD = "MODEL_CARD.md"
 
@@ -31,7 +32,7 @@ _RESULTS = """
 ## Figures
 
 Mean reciprocal rank on held-out questions: those of whole packages ("mined"), and {share:.0%} of the questions of each
-file. No model was trained on them; the code stands without its documentation. Measured by the command above through the
+file, over pools of at most {pool}. No model was trained on them; the code stands without its documentation. Measured by the command above through the
 application's own inference. "full" and "distilled" are recall with either query encoder, "cross@K" the order by the
 re-ranker alone, "mix@K" the order as shipped.
 
@@ -77,6 +78,7 @@ def render(recipe: Recipe, summary: Mapping[str, Any], figures: Mapping[str, Any
     )
     results = _RESULTS.format(
         share=recipe.corpus.held_out_share,
+        pool=POOL,
         table=_table(figures),
         int8_loss=figures["int8_loss"],
         cosine=figures["student"]["mean_cosine"],

@@ -16,6 +16,9 @@ from spencer_models.metrics import gold_ranks, mrr, recall_at, reranked
 
 KS = (5, 10, 20)
 
+POOL = 500
+"""Codes of one set; the answers to its questions are among them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ValidSet:
@@ -37,7 +40,8 @@ class Scores:
 
 
 def valid_sets(corpus: Corpus, limit: int) -> list[ValidSet]:
-    """The validation split by source: at most `limit` questions of each, over all codes. Documentation is left out."""
+    """The validation split by source: at most `limit` questions of each over one pool. Documentation is left out."""
+    limit = min(limit, POOL)
     groups: dict[str, list[tuple[str, str]]] = {}
     for pair in corpus.pairs:
         if pair.split == VALID:
@@ -46,7 +50,7 @@ def valid_sets(corpus: Corpus, limit: int) -> list[ValidSet]:
     out = []
     for name, entries in sorted(groups.items()):
         entries.sort(key=lambda e: text_number(e[0] + e[1]))
-        out.append(ValidSet(name, tuple(q for q, _ in entries[:limit]), tuple(c for _, c in entries)))
+        out.append(ValidSet(name, tuple(q for q, _ in entries[:limit]), tuple(c for _, c in entries[:POOL])))
     return out
 
 

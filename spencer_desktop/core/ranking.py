@@ -69,7 +69,7 @@ class Weights:
     barrel: float = 0.8
     prose: float = 0.8
     repeat: float = 0.6
-    rerank: float = 0.5
+    rerank: float = 0.2
 
     def without_signals(self) -> Weights:
         """The fused scores alone."""
