@@ -32,9 +32,9 @@ _RESULTS = """
 ## Figures
 
 Mean reciprocal rank on held-out questions: those of whole packages ("mined"), and {share:.0%} of the questions of each
-file, over pools of at most {pool}. No model was trained on them; the code stands without its documentation. Measured by the command above through the
-application's own inference. "full" and "distilled" are recall with either query encoder, "cross@K" the order by the
-re-ranker alone, "mix@K" the order as shipped.
+file, over pools of at most {pool} functions. No model was trained on them; the code stands without its documentation.
+Measured by the command above through the application's own inference. "full" and "distilled" are recall with either
+query encoder, "cross@K" the order by the re-ranker alone, "mix@K" the order as shipped.
 
 {table}
 

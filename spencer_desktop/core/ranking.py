@@ -72,9 +72,9 @@ class Weights:
     rerank: float = 0.2
 
     def without_signals(self) -> Weights:
-        """The fused scores alone."""
+        """The fused scores alone; of a re-ranked head the evidence alone, which has the cosine in it already."""
         neutral = dict.fromkeys(("test", "aside", "barrel", "prose", "repeat"), 1.0)
-        return replace(self, path=0.0, symbol=0.0, definition=0.0, coherence=0.0, **neutral)
+        return replace(self, path=0.0, symbol=0.0, definition=0.0, coherence=0.0, rerank=100.0, **neutral)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,9 @@ class Searcher:
         if files is not None and not len(files):
             yield _update(Stage.RECALL, (), began)
             return
+        weights = self._weights if query.signals else self._weights.without_signals()
         with self._catalog.snapshot():
-            ranked, notice = self._recall(text, view, query, files)
+            ranked, notice = self._recall(text, view, query, files, weights)
             hits = self._hits(ranked, query.limit)
         if cancelled():
             return
@@ -116,7 +117,7 @@ class Searcher:
         reranker = self._models.reranker if query.rerank else None
         if reranker is None or cancelled():
             return
-        ranked = self._rerank(reranker, text, ranked)
+        ranked = self._rerank(reranker, text, ranked, weights)
         if not cancelled():
             yield _update(Stage.RERANKED, self._hits(ranked, query.limit), began, notice)
 
@@ -140,7 +141,9 @@ class Searcher:
 
     # Recall
 
-    def _recall(self, text: str, view: QuestionView, query: Query, files: Ids | None) -> tuple[list[Ranked], str]:
+    def _recall(
+        self, text: str, view: QuestionView, query: Query, files: Ids | None, weights: Weights
+    ) -> tuple[list[Ranked], str]:
         depth = _depth(query.limit)
         if query.mode is Mode.SEMANTIC:
             self._require_space()
@@ -158,7 +161,6 @@ class Searcher:
         contents = np.array([row.content_id for row in rows], np.int64)
         cosines = np.full(len(rows), np.nan, np.float32) if vector is None else self._index.cosines(vector, contents)
         candidates = [_candidate(row, float(c), lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
-        weights = self._weights if query.signals else self._weights.without_signals()
         rarity = inverse_frequency(found, self._index.chunk_count)
         ranked = [Ranked(rows[i], score, float(cosines[i])) for i, score in rank(view, candidates, rarity, weights)]
         return _one_per_unit(ranked), self._notice(vector is None and query.mode is Mode.HYBRID)
@@ -196,7 +198,7 @@ class Searcher:
 
     # Re-ranking
 
-    def _rerank(self, reranker: Reranker, text: str, ranked: list[Ranked]) -> list[Ranked]:
+    def _rerank(self, reranker: Reranker, text: str, ranked: list[Ranked], weights: Weights) -> list[Ranked]:
         head, tail = ranked[: self._candidates], ranked[self._candidates :]
         texts = self._catalog.chunk_rows(np.array([r.row.id for r in head], np.int64))
         read = [r for r in head if r.row.id in texts]
@@ -204,7 +206,7 @@ class Searcher:
         cosines = np.array([r.cosine for r in read], np.float32)
         known = cosines[~np.isnan(cosines)]
         evidence = logits + self._recall_scale * np.nan_to_num(cosines, nan=float(known.min()) if len(known) else 0.0)
-        order = reranked(np.array([r.score for r in read], np.float32), evidence, self._weights)
+        order = reranked(np.array([r.score for r in read], np.float32), evidence, weights)
         return [read[i]._replace(score=score) for i, score in order] + tail
 
     def _hits(self, ranked: list[Ranked], limit: int) -> tuple[Hit, ...]:
