@@ -5,6 +5,7 @@ As in the paper, what the cross-encoder has not read follows in recall order.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -35,7 +36,7 @@ from spencer_desktop.core.types import Encoder, Filters, Floats, Hit, Ids, Mode,
 
 _DEPTH = 200
 _MAX_TERMS = 48
-_MAX_POSTINGS = 8_000
+_MAX_POSTINGS = 5_000
 # A filter lets few of the postings through to be scored, and a word that is common elsewhere may be rare in it.
 _MAX_FILTERED_POSTINGS = 80_000
 
@@ -152,18 +153,27 @@ class Searcher:
             vector = self._models.query_encoder.encode([text])[0]
         words = list(dict.fromkeys(terms(" ".join(view.words))))[:_MAX_TERMS]
         found = self._catalog.document_frequencies(list(dict.fromkeys([*words, *view.terms[:_MAX_TERMS]])))
+        known: dict[int, float] = {}
         lexical = {} if query.mode is Mode.SEMANTIC else dict(self._match(words, found, depth, files))
         chunk_ids = set(lexical)
         if vector is not None:
-            near, _ = self._index.nearest(vector, depth, files)
-            chunk_ids |= {chunk for chunk, _ in self._catalog.chunks_of_contents(near, files)}
+            ids, near = self._index.nearest(vector, depth, files)
+            known = dict(zip(ids.tolist(), near.tolist(), strict=True))
+            chunk_ids |= {chunk for chunk, _ in self._catalog.chunks_of_contents(ids, files)}
         rows = self._catalog.candidate_rows(np.array(sorted(chunk_ids), np.int64))
-        contents = np.array([row.content_id for row in rows], np.int64)
-        cosines = np.full(len(rows), np.nan, np.float32) if vector is None else self._index.cosines(vector, contents)
-        candidates = [_candidate(row, float(c), lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
+        cosines = self._cosines(vector, rows, known)
+        candidates = [_candidate(row, c, lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
         rarity = inverse_frequency(found, self._index.chunk_count)
-        ranked = [Ranked(rows[i], score, float(cosines[i])) for i, score in rank(view, candidates, rarity, weights)]
+        ranked = [Ranked(rows[i], score, cosines[i]) for i, score in rank(view, candidates, rarity, weights)]
         return _one_per_unit(ranked), self._notice(vector is None and query.mode is Mode.HYBRID)
+
+    def _cosines(self, vector: Floats | None, rows: Sequence[CandidateRow], known: Mapping[int, float]) -> list[float]:
+        """Each row's cosine with the question, NaN where there is none; `known` has those of the nearest contents."""
+        if vector is None:
+            return [math.nan] * len(rows)
+        others = [row.content_id for row in rows if row.content_id not in known]
+        found = dict(zip(others, self._index.cosines(vector, np.array(others, np.int64)).tolist(), strict=True))
+        return [known[i] if i in known else found[i] for i in (row.content_id for row in rows)]
 
     def _match(
         self, words: Sequence[str], found: Mapping[str, int], depth: int, files: Ids | None
@@ -289,7 +299,8 @@ def _candidate(row: CandidateRow, semantic: float, lexical: float) -> Candidate:
 
 def _unit(row: CandidateRow | ChunkRow) -> tuple[str, int, int]:
     """The place on disk, so that a folder registered twice, alone and inside another, answers once."""
-    return Path(row.root, row.path).as_posix(), row.unit_start_line, row.unit_end_line
+    place = f"{row.root.rstrip('/')}/{row.path}"
+    return place.replace("\\", "/") if os.sep == "\\" else place, row.unit_start_line, row.unit_end_line
 
 
 def _one_per_unit(ranked: list[Ranked]) -> list[Ranked]:
