@@ -236,11 +236,13 @@ def flip(path: Path) -> None:
     ids=["flipped", "cut", "gone", "no manifest", "half a manifest", "a list", "empty", "no text", "forged"],
 )
 def test_a_damaged_graph_changes_no_answer(graph: Path, damage: Callable[[Path], object]) -> None:
-    def answers() -> list[tuple[str, int, float]]:
+    def answers() -> tuple[list[tuple[str, int]], list[float]]:
         hits = spencer("search", DAY, "--mode", "semantic", "--json", data=graph).json["hits"]
-        return [(hit["path"], hit["start_line"], hit["score"]) for hit in hits]
+        return [(hit["path"], hit["start_line"]) for hit in hits], [hit["score"] for hit in hits]
 
-    before = answers()
+    places, scores = answers()
+    # Graph and exact search round the last bit of a cosine differently; the order must not tell.
+    before = (places, pytest.approx(scores, abs=1e-5))
     damage(graph)
     assert spencer("status", "--json", data=graph).json["search"] == "exact"
     assert answers() == before
