@@ -244,11 +244,11 @@ class Catalog:
                 found[word] = self._rows("SELECT count(*) FROM posting WHERE posting MATCH ?", (f'"{word}"',))[0][0]
         return {word: found.get(word, 0) for word in words}
 
-    def chunks_of_contents(self, content_ids: Ids, files: Ids | None) -> list[tuple[int, int]]:
-        """(chunk id, content id) of every place where these contents stand; only in `files` if given."""
+    def chunks_of_contents(self, content_ids: Ids, files: Ids | None) -> list[int]:
+        """Ascending ids of the chunks in which these contents stand; only in `files` if given."""
         where, bindings = ("", ()) if files is None else ("AND file_id IN carray(?)", (_array(files),))
-        sql = f"SELECT id, content_id FROM chunk WHERE content_id IN carray(?) {where} ORDER BY id"
-        return [(i, c) for i, c in self._rows(sql, (_array(content_ids), *bindings))]
+        sql = f"SELECT id FROM chunk WHERE content_id IN carray(?) {where} ORDER BY id"
+        return [i for (i,) in self._rows(sql, (_array(content_ids), *bindings))]
 
     def contents_in_files(self, files: Ids) -> Ids:
         """Ascending content ids that stand in these files."""

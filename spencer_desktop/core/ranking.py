@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from spencer_desktop.core.text import split_identifier, stem
+from spencer_desktop.core.text import identifiers, split_identifier, stem
 from spencer_desktop.core.types import Floats
 
 _STOP_WORDS = frozenset(
@@ -28,7 +28,6 @@ _STOP_WORDS = frozenset(
 _SYMBOL = re.compile(r"[A-Za-z_$@~][\w$]*(?:(?:::|\.|#|->|/|\\)[A-Za-z_$~][\w$!?]*)*[!?]?(?:\(\))?")
 _CODE_LIKE = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2,}[a-z]|_|::|[a-zA-Z]\.[a-zA-Z]|->|\(\)")
 _SEPARATORS = re.compile(r"::|\.|#|->|/|\\")
-_WORD = re.compile(r"[^\W_]+(?:_+[^\W_]+)*")
 
 _TEST = re.compile(r"(^|/)(tests?|specs?|__tests__|testing|testdata|fixtures?|mocks?|e2e)/|(^|/)(test_|conftest)|"
                    r"([._-](test|tests|spec|specs)\.[a-z]+$)|(Tests?|Spec)\.[a-z]+$")  # fmt: skip
@@ -112,7 +111,7 @@ class Candidate:
 def view_question(text: str) -> QuestionView:
     """Tell a symbol query from a sentence, and the words that carry meaning from those that do not."""
     stripped = text.strip().strip("`\"'")
-    words = [w for w in _WORD.findall(stripped)]
+    words = identifiers(stripped)
     content = [w for w in words if w.lower() not in _STOP_WORDS] or words
     stems: dict[str, None] = {}
     for word in content:
@@ -222,7 +221,7 @@ def _has(stems: frozenset[str], term: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def name_stems(name: str) -> frozenset[str]:
     """The stems of all words in a path or a symbol."""
-    return frozenset(stem(part) for word in _WORD.findall(name) for part in split_identifier(word))
+    return frozenset(stem(part) for word in identifiers(name) for part in split_identifier(word))
 
 
 def path_prior(path: str, language: str, asked: Sequence[str], weights: Weights) -> float:

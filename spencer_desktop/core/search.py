@@ -131,14 +131,11 @@ class Searcher:
         files = self._files(filters)
         ids, cosines = self._index.nearest(vector, _depth(limit), files)
         score = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
-        near = [Ranked(r, score[r.content_id], score[r.content_id]) for r in self._places(ids, files)]
+        chunks = np.array(self._catalog.chunks_of_contents(ids, files), np.int64)
+        rows = self._catalog.candidate_rows(chunks)
+        near = [Ranked(r, score[r.content_id], score[r.content_id]) for r in rows]
         found = sorted((r for r in near if _unit(r.row) != _unit(row)), key=lambda r: (-r.score, r.row.id))
         return _update(Stage.RECALL, self._hits(_one_per_unit(found), limit), began)
-
-    def _places(self, content_ids: Ids, files: Ids | None) -> list[CandidateRow]:
-        """Every chunk in which these contents stand."""
-        chunks = [chunk for chunk, _ in self._catalog.chunks_of_contents(content_ids, files)]
-        return self._catalog.candidate_rows(np.array(chunks, np.int64))
 
     # Recall
 
@@ -159,7 +156,7 @@ class Searcher:
         if vector is not None:
             ids, near = self._index.nearest(vector, depth, files)
             known = dict(zip(ids.tolist(), near.tolist(), strict=True))
-            chunk_ids |= {chunk for chunk, _ in self._catalog.chunks_of_contents(ids, files)}
+            chunk_ids.update(self._catalog.chunks_of_contents(ids, files))
         rows = self._catalog.candidate_rows(np.array(sorted(chunk_ids), np.int64))
         cosines = self._cosines(vector, rows, known)
         candidates = [_candidate(row, c, lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]

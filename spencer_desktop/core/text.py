@@ -46,6 +46,11 @@ def code_text(symbol: str, code: str) -> str:
     return (code_header(symbol, code) + code)[:MAX_CODE_CHARS]
 
 
+def identifiers(text: str) -> list[str]:
+    """Every word or identifier of `text` as it stands, in order, repeats included."""
+    return _IDENTIFIER.findall(text)
+
+
 def split_identifier(identifier: str) -> list[str]:
     """`parseHTTPResponse_v2` → ["parse", "http", "response", "v", "2"]; lower case, in order."""
     parts: list[str] = []
@@ -77,9 +82,9 @@ def terms(text: str) -> list[str]:
     Order and repeats are kept; everything is lower case.
     """
     out: list[str] = []
-    for match in _IDENTIFIER.finditer(text):
-        parts = split_identifier(match.group())
+    for identifier in identifiers(text):
+        parts = split_identifier(identifier)
         if len(parts) > 1:
-            out.append(match.group().lower())
+            out.append(identifier.lower())
         out += map(stem, parts)
     return out

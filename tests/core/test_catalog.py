@@ -219,7 +219,7 @@ def test_a_filter_holds_for_every_way_of_reading(catalog: Catalog, repository: R
     assert sorted(text for _, text in catalog.texts(only)) == ["other", "other", "same"]
     assert catalog.contents_in_files(only).tolist() == sorted(content.values())
     places = catalog.chunks_of_contents(np.array([content["same"]]), only)
-    assert [catalog.chunk_rows(np.array([i]))[i].path for i, _ in places] == ["b.py"]
+    assert [catalog.chunk_rows(np.array([i]))[i].path for i in places] == ["b.py"]
     assert len(catalog.chunks_of_contents(np.array([content["same"]]), None)) == 2
 
 
