@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from transformers import BertConfig
 
-from spencer_models.backbones.minilm import new_bert
+from spencer_models.backbones.checkpoint import TOKENIZER_NAME
+from spencer_models.backbones.minilm import BertStack
 
 WORDS = (
     "how to read write file open close line lines list sort parse json text number add remove return def path name "
@@ -30,8 +33,9 @@ def tiny_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def tiny_bert(layers: int = 2, seed: int = 0) -> BertModel:
-    """A BERT with random weights for `tiny_tokenizer`. Larger initial weights than usual make its vectors differ."""
+def tiny_checkpoint(folder: Path, layers: int = 2, seed: int = 0) -> Path:
+    """Writes a BERT with random weights for `tiny_tokenizer` in the public format; larger weights than usual make its
+    vectors differ."""
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=tiny_tokenizer().get_vocab_size(),
@@ -42,4 +46,6 @@ def tiny_bert(layers: int = 2, seed: int = 0) -> BertModel:
         max_position_embeddings=64,
         initializer_range=0.2,
     )
-    return new_bert(config)
+    BertStack(config).save(folder)
+    tiny_tokenizer().save(str(folder / TOKENIZER_NAME))
+    return folder

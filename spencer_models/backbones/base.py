@@ -1,0 +1,179 @@
+"""What all families of models share: what they read, the encoder, and how a stack of layers is thinned.
+
+A family is one file with one `Backbone` class, listed in `families.py`. Everything that trains, distils, exports or
+evaluates knows these classes only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.text import code_text
+from spencer_models.backbones.pooling import POOLINGS, masked_mean
+from spencer_models.backbones.scorer import PairScorer
+
+Features: TypeAlias = dict[str, Tensor]
+"""One padded batch by input name; every tensor has the batch as its first dimension."""
+
+Side: TypeAlias = Literal["code", "query"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A function as a code side reads it: its source as written, and its qualified symbol where one is known."""
+
+    text: str
+    language: str
+    symbol: str = ""
+
+
+class Stack(nn.Module, ABC):
+    """Layers with a checkpoint's weights: features → the last layer's token states.
+
+    `input_names` are those of `forward`, in order; the first dimension of each is the batch.
+    """
+
+    input_names: ClassVar[tuple[str, ...]]
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Components of a state."""
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Layers."""
+
+    @abstractmethod
+    def forward(self, **features: Tensor) -> tuple[Tensor, Tensor]:
+        """(float32 [n, t, d] states, int64 [n, t] which is 1 where there is a token and 0 where there is padding)."""
+
+    @abstractmethod
+    def thinned(self, layers: Sequence[int]) -> Stack:
+        """A copy that has only these layers (0 is the lowest), in this order, and all other weights."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes the folder that `Pretrained.stack` reads: the family's public format, safetensors."""
+
+    def set_attention(self, implementation: str) -> None:
+        """Selects "eager" (trains and exports alike everywhere) or "sdpa" (fused), where there is a choice."""
+
+
+class Encoder(nn.Module):
+    """Features → unit vectors: the first token's state ("cls", paper, section 2.1) or the mean over tokens ("mean")."""
+
+    def __init__(self, stack: Stack, pooling: str) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise UserError(f"Unknown pooling {pooling!r}", hint='Use "cls" or "mean".')
+        self.stack = stack
+        self.pooling = pooling
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return self.stack.input_names
+
+    @property
+    def width(self) -> int:
+        return self.stack.width
+
+    def forward(self, **features: Tensor) -> Tensor:
+        """float32 [n, d], unit rows."""
+        states, mask = self.stack(**features)
+        pooled = states[:, 0] if self.pooling == "cls" else masked_mean(states, mask)
+        return nn.functional.normalize(pooled, dim=1)
+
+
+class Backbone(ABC):
+    """One family bound to one folder: how its encoders are built, kept and fed.
+
+    `folder` holds a checkpoint in the family's public format or, for a family that starts from nothing, the vocabulary
+    that `prepare` wrote.
+    """
+
+    family: ClassVar[str]
+    public_checkpoint: ClassVar[str] = ""
+    """Hub name of the public checkpoint; "" for a family without one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def codes(self, codes: Sequence[Code], max_tokens: int) -> Features:
+        """What the code encoder reads of each code."""
+
+    @abstractmethod
+    def queries(self, queries: Sequence[str], max_tokens: int) -> Features:
+        """What the query encoder reads of each question."""
+
+    @abstractmethod
+    def encoder(self, side: Side, folder: Path | None = None, *, dropout: float = 0.0) -> nn.Module:
+        """A fresh encoder of that side with the weights of `self.folder`, or of a folder that `save` wrote.
+
+        Its `forward(**features)` gives float32 [n, d], unit rows; `input_names` and `width` describe it.
+        """
+
+    @abstractmethod
+    def save(self, encoder: nn.Module, folder: Path) -> None:
+        """Writes what `encoder(side, folder)` reads; the weights file is written last and is there whole or not."""
+
+
+class Pretrained(Backbone):
+    """A family whose two encoders, and re-ranker, start from one public checkpoint."""
+
+    default_pooling: ClassVar[str] = "cls"
+
+    def __init__(self, folder: Path, *, pooling: str = "", symbol_header: bool = False) -> None:
+        super().__init__(folder)
+        self.pooling = pooling or self.default_pooling
+        self._symbol_header = symbol_header
+
+    @abstractmethod
+    def stack(self, folder: Path, *, dropout: float = 0.0) -> Stack:
+        """The layers that stand in `folder`. UserError when a weight is missing or does not fit."""
+
+    @abstractmethod
+    def pairs(self, pairs: Sequence[tuple[Code, str]], max_tokens: int) -> Features:
+        """`[CLS] code [SEP] query` (paper, section 2.2) for each (code, query); the longer of the two is cut first."""
+
+    def encoder(self, side: Side, folder: Path | None = None, *, dropout: float = 0.0) -> Encoder:
+        return Encoder(self.stack(folder or self.folder, dropout=dropout), self.pooling)
+
+    def save(self, encoder: nn.Module, folder: Path) -> None:
+        assert isinstance(encoder, Encoder)
+        encoder.stack.save(folder)
+
+    def scorer(self, head: str, folder: Path | None = None, *, dropout: float = 0.0) -> PairScorer:
+        """A cross-encoder that starts from the weights of `self.folder`, or of a folder that `save` wrote."""
+        return PairScorer(self.stack(folder or self.folder, dropout=dropout), head)
+
+    def source_text(self, code: Code) -> str:
+        """The text of a code: as the application feeds it (`symbol_header`), or as written (the paper's sets)."""
+        return code_text(code.symbol if self._symbol_header else "", code.text)
+
+
+def kept_layers(depth: int, removed: int) -> tuple[int, ...]:
+    """Which of `depth` layers stay when `removed` are taken out: evenly spread, the first and the last among them.
+
+    The paper does not say which are taken. UserError when none would be left.
+    """
+    if removed >= depth:
+        raise UserError(f"{removed} layers cannot be taken from a model of {depth} layers")
+    return tuple(int(i) for i in np.linspace(0, depth - 1, depth - removed).round())
+
+
+def compress(encoder: Encoder, removed: int) -> Encoder:
+    """ModelCompression(M, P) of Algorithm 1: a copy of `encoder` without `removed` of its layers."""
+    with torch.no_grad():
+        return Encoder(encoder.stack.thinned(kept_layers(encoder.stack.depth, removed)), encoder.pooling)
