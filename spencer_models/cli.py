@@ -1,7 +1,7 @@
-"""The `spencer-models` command: from a recipe to a model pack, whole or step by step.
+"""The `spencer-models` command: from source trees and recipes to corpora, trained models, tables and model packs.
 
-torch takes seconds to import and stands in an optional extra. So that `--help`, a misspelt option and a missing extra
-are answered at once and in words, the module that needs torch is imported by `_torch_side`, not at the top.
+torch takes seconds to import and stands, like matplotlib, in an optional extra. So that `--help`, a misspelt option and
+a missing extra are answered at once and in words, modules that need them are imported by `_torch_side`, not at the top.
 """
 
 from __future__ import annotations
@@ -9,118 +9,171 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spencer_desktop.core.errors import EnvironmentFault, SpencerError, UserError
-from spencer_models.config import read_recipe
+from spencer_desktop.core.resources import resource_dir
+from spencer_models.data.leakage import read_held_out
+from spencer_models.data.prepare import prepare_paths
+from spencer_models.job import Job, Step
 from spencer_models.progress import stderr_report
 
-if TYPE_CHECKING:
-    from spencer_models.pipeline import Run
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Prepare corpora; train, distil, export and evaluate models."
+)
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, distil, export and evaluate model packs.")
-
-RecipeArgument = Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)]
-TrainOption = Annotated[
-    list[Path] | None,
-    typer.Option("--train", help="A folder of *.jsonl pair files, or one such file. May be repeated."),
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A recipe: a TOML file, or the name of one that is shipped.", show_default=False)
+]
+DataOption = Annotated[
+    list[Path] | None, typer.Option("--data", help="A folder that the recipe's paths are relative to. May be repeated.")
 ]
 ExcludeOption = Annotated[
     list[Path] | None,
     typer.Option("--exclude", help="A folder of *.json measuring sets, or one: nothing in them is trained on."),
 ]
+CorpusOption = Annotated[
+    Path | None,
+    typer.Option("--corpus", help="A prepared corpus, in place of the recipe's data.", show_default=False),
+]
 WorkOption = Annotated[Path, typer.Option("--work", help="Where finished steps are kept.")]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=0, help="CPU threads (0: all cores).")]
 
 
 @app.command()
 def prepare(
-    recipe: RecipeArgument, train: TrainOption = None, exclude: ExcludeOption = None, work: WorkOption = Path("runs")
-) -> None:
-    """Mine and filter the corpus, and print where it came from."""
-    run = _run(recipe, train, exclude, work)
-    typer.echo(json.dumps(run.corpus_summary(), indent=1, sort_keys=True))
-
-
-@app.command()
-def distill(
-    recipe: RecipeArgument, train: TrainOption = None, exclude: ExcludeOption = None, work: WorkOption = Path("runs")
-) -> None:
-    """Distil the query encoder, after the steps before it."""
-    run = _run(recipe, train, exclude, work)
-    typer.echo(json.dumps(run.student_figures(), indent=1))
-
-
-@app.command()
-def rerank(
-    recipe: RecipeArgument, train: TrainOption = None, exclude: ExcludeOption = None, work: WorkOption = Path("runs")
-) -> None:
-    """Train the re-ranker, after the steps before it."""
-    run = _run(recipe, train, exclude, work)
-    _ = run.reranker
-    typer.echo(run.reranker_folder)
-
-
-@app.command()
-def pack(
-    recipe: RecipeArgument,
-    out: Annotated[Path, typer.Option("--out", help="The folder that becomes the pack.")],
-    train: TrainOption = None,
+    paths: Annotated[list[Path], typer.Argument(help="Source trees: folders, .zip or .tar.gz; each is one package.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder that becomes the corpus.")],
+    valid: Annotated[list[str] | None, typer.Option("--valid", help="A package held out for validation.")] = None,
+    test: Annotated[list[str] | None, typer.Option("--test", help="A package held out for the test.")] = None,
+    held_out_share: Annotated[
+        float, typer.Option(min=0.01, max=0.4, help="Share of the files for each of both, where no package is named.")
+    ] = 0.1,
     exclude: ExcludeOption = None,
-    work: WorkOption = Path("runs"),
-    questions: Annotated[int, typer.Option(help="Held-out questions of each source to measure with.")] = 150,
 ) -> None:
-    """Make a model pack, from the sources to the checked files. Stopped, it goes on where it was."""
-    run, release = _run(recipe, train, exclude, work), _torch_side()
-    command = " ".join(["spencer-models", *sys.argv[1:]])
-    typer.echo(release.make_pack(run, out, questions, command))
+    """Mine (documentation, function) pairs from your own code, and print where they came from."""
+    held_out = read_held_out(_files(exclude or []))
+    summary = prepare_paths(
+        paths, out, held_out, valid=valid or [], test=test or [], held_out_share=held_out_share, report=stderr_report()
+    )
+    typer.echo(json.dumps(summary, indent=1, sort_keys=True))
+
+
+@app.command()
+def recipes() -> None:
+    """List the shipped recipes."""
+    for path in sorted(_recipe_folder().glob("*.toml")):
+        # Presets that others extend have no data of their own.
+        if "[data]" in path.read_text(encoding="utf-8") and "No recipe by itself" not in path.read_text(
+            encoding="utf-8"
+        ):
+            typer.echo(path.stem)
+
+
+@app.command()
+def reproduce(
+    recipe: RecipeArgument,
+    data: DataOption = None,
+    exclude: ExcludeOption = None,
+    corpus: CorpusOption = None,
+    until: Annotated[Step, typer.Option("--until", help="The last step to do.")] = Step.PACK,
+    out: Annotated[
+        Path, typer.Option("--out", help="Where tables, figures, results and model packs are written.")
+    ] = Path("results"),
+    checkpoint: Annotated[
+        str, typer.Option(help="The checkpoint to start from, in place of the recipe's: a folder or a hub name.")
+    ] = "",
+    work: WorkOption = Path("runs"),
+    threads: ThreadsOption = 0,
+) -> None:
+    """Do everything a recipe says: corpus, dual encoder, re-ranker, students, scores, tables, packs.
+
+    Stopped at any time, the same command goes on.
+    """
+    job = Job(
+        recipe=_recipe_path(recipe),
+        roots=tuple(data or ()),
+        excluded=tuple(_files(exclude or [])),
+        corpus=corpus,
+        work=work,
+        out=out,
+        checkpoint=checkpoint,
+        threads=threads,
+        command=shlex.join(["spencer-models", *sys.argv[1:]]),
+    )
+    typer.echo(_torch_side("spencer_models.chain").do(job, until, stderr_report()))
 
 
 @app.command()
 def evaluate(
-    recipe: RecipeArgument,
-    pack: Annotated[Path, typer.Option("--pack", help="The pack to measure.")],
-    train: TrainOption = None,
-    exclude: ExcludeOption = None,
-    work: WorkOption = Path("runs"),
-    questions: Annotated[int, typer.Option(help="Held-out questions of each source to measure with.")] = 150,
+    pack: Annotated[Path, typer.Argument(help="The model pack to measure.")],
+    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its test split is asked.")],
+    questions: Annotated[int, typer.Option(min=1, help="Questions of each language to measure with.")] = 150,
 ) -> None:
-    """Measure any pack on the held-out questions of a recipe's corpus."""
-    release = _torch_side()
-    scores = release.measure(_run(recipe, train, exclude, work), pack, questions)
-    typer.echo(release.table(scores))
+    """Measure a model pack through the application's own inference."""
+    typer.echo(_torch_side("spencer_models.release").measure_pack(pack, corpus, questions))
 
 
-def _run(recipe: Path, train: list[Path] | None, exclude: list[Path] | None, work: Path) -> Run:
-    parsed = read_recipe(recipe)
-    pairs, held_out = _files(train or [], "*.jsonl"), _files(exclude or [], "*.json")
-    run: Run = _torch_side().Run(parsed, pairs, held_out, work, stderr_report())
-    return run
+@app.command()
+def tables(
+    results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold them.")],
+    out: Annotated[Path, typer.Option("--out", help="Where tables.md and the figures are written.")] = Path("results"),
+    compact: Annotated[bool, typer.Option("--compact", help="Leave out what was not run.")] = False,
+) -> None:
+    """Render the paper's Tables 2 to 6 and Figures 4 and 5, obtained beside expected."""
+    for path in _torch_side("spencer_models.tables").write_tables(results, out, compact=compact):
+        typer.echo(path)
 
 
-def _torch_side() -> ModuleType:
-    """`spencer_models.release`, which stands on torch. EnvironmentFault when the extra is not installed."""
+@app.command()
+def throughput(
+    recipe: RecipeArgument,
+    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus.")],
+    steps: Annotated[int, typer.Option(min=2, help="Steps to time.")] = 12,
+    threads: ThreadsOption = 0,
+) -> None:
+    """Time the training loop against bare forward and backward passes over the same batches."""
+    bench = _torch_side("spencer_models.throughput")
+    typer.echo(bench.measure(_recipe_path(recipe), corpus, steps, threads, stderr_report()))
+
+
+def _torch_side(module: str) -> ModuleType:
+    """A module that stands on the libraries of the extra. EnvironmentFault when it is not installed."""
     # Read once, when torch loads. Beside other work, threads that spin at every barrier make training ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        return importlib.import_module("spencer_models.release")
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise EnvironmentFault(
             f"Training needs {error.name}, which is not installed", hint="pip install 'spencer-desktop[train]'"
         ) from error
 
 
-def _files(places: list[Path], pattern: str) -> list[Path]:
-    """The named files, and the matching ones of named folders, sorted. UserError when a place has none."""
+def _recipe_folder() -> Path:
+    return resource_dir() / "recipes"
+
+
+def _recipe_path(recipe: str) -> Path:
+    """A recipe's file. UserError when there is none."""
+    for path in (Path(recipe), _recipe_folder() / f"{recipe}.toml"):
+        if path.is_file():
+            return path
+    raise UserError(f"There is no recipe {recipe}", hint="`spencer-models recipes` lists those that are shipped.")
+
+
+def _files(places: list[Path]) -> list[Path]:
+    """The named files, and the *.json files of named folders, sorted. UserError when a place has none."""
     found: list[Path] = []
     for place in places:
-        here = [place] if place.is_file() else sorted(place.glob(pattern))
+        here = [place] if place.is_file() else sorted(place.glob("*.json"))
         if not here:
-            raise UserError(f"{place} is neither a file nor a folder with {pattern} in it")
+            raise UserError(f"{place} is neither a file nor a folder with *.json in it")
         found += here
     return found
 

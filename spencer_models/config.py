@@ -1,102 +1,190 @@
-"""What one run does, as frozen values read from a TOML recipe, and the fingerprints that name its folders."""
+"""What a run does, as frozen values read from a TOML recipe, and the fingerprints that name its folders."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from spencer_desktop.core.errors import UserError
+from spencer_models.backbones.pooling import POOLINGS
+from spencer_models.backbones.scorer import HEADS
+from spencer_models.data.sources import DataConfig
+from spencer_models.losses import TEMPERATURE
+from spencer_models.machine import PRECISIONS
+from spencer_models.toml_config import from_toml, read_toml
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-T = TypeVar("T")
+OBJECTIVES = ("contrastive", "margin")
+CONTRASTS = ("code", "query", "cross")
+CROSS_LOSSES = ("pointwise", "listwise")
+QUERY_SOURCES = ("pairs", "all")
+STUDENT_SCORES = ("recall", "mrr")
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusConfig:
-    """Which installed packages are mined (name → version), and how much of each pair file is kept for validation.
+class BackboneConfig:
+    """`checkpoint` is a hub name, a folder, or "" for the family's public one; `pooling` "" for the family's own.
 
-    `max_package_pairs` and `max_file_pairs` keep a large source from being all that a short run sees.
+    `shared`: one encoder serves both sides until the query side is distilled; else each side is trained from the
+    checkpoint for itself.
     """
 
-    train: Mapping[str, str]
-    valid: Mapping[str, str]
-    held_out_share: float
-    max_package_pairs: int
-    max_file_pairs: int
+    family: str
+    checkpoint: str = ""
+    pooling: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class LengthConfig:
-    """Tokens that each model reads; they stand in the pack's manifest."""
+class TextConfig:
+    """What the models read: at most so many tokens of a query, a code and a (code, query) pair.
+
+    The public sets are read as they stand. With `symbol_header` a code stands below its qualified symbol, as the
+    application feeds it; with `documented` every second training function keeps its documentation; with `rewritten` a
+    training query is one of the ways in which people would ask for what the documentation says.
+    """
 
     query: int
     code: int
     pair: int
+    symbol_header: bool = False
+    documented: bool = False
+    rewritten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """What every training has: `epochs` over its examples, in batches of `batch`, of which `accumulate` make a step.
+
+    With a `micro_batch` only so many rows go through the layers at a time, twice: memory follows it, the result does
+    not (0: the whole batch, once).
+    """
+
+    epochs: float
+    batch: int
+    learning_rate: float
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    accumulate: int = 1
+    micro_batch: int = 0
+    validations: int = 4
+    patience: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DualConfig:
+    """The dual encoder. `contrasts` are the parts of Eq. 4 that are trained on; `literal` leaves the positive out of
+    their denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained baselines.
+
+    `hard_epochs` more are then trained with `hard_negatives` mined codes for each question.
+    """
+
+    training: TrainingConfig
+    objective: str = "contrastive"
+    contrasts: tuple[str, ...] = CONTRASTS
+    temperature: float = TEMPERATURE
+    literal: bool = False
+    margin: float = 0.05
+    hard_epochs: float = 0.0
+    hard_negatives: int = 1
+    hard_depth: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class CrossConfig:
+    """The re-ranker. `data` is "labelled" (matched and unmatched pairs as they stand in the corpus, Eq. 5) or "groups":
+    a question, its answer and `negatives` others, mined with the dual encoder, from random to hard as training goes on.
+
+    It starts from the "checkpoint" (the paper) or from the trained "dual" encoder's code side. `loss` is "pointwise"
+    (Eq. 5) or "listwise". With a `recall_scale` above 0 a candidate's logit in training is
+    `recall_scale` · cosine + logit. `depth`: how many of the best recalled codes are mined.
+    """
+
+    training: TrainingConfig
+    data: str = "groups"
+    start: str = "checkpoint"
+    head: str = "cls"
+    loss: str = "pointwise"
+    negatives: int = 5
+    depth: int = 48
+    recall_scale: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class DistillConfig:
-    """The student starts from `layers` of the teacher and learns for `minutes` of wall-clock time."""
+    """The students of the query encoder; `sizes` are the numbers of layers of Table 5 below the full one.
 
-    layers: tuple[int, ...]
-    minutes: float
-    batch: int
-    learning_rate: float
-    warmup: float
-    weight_decay: float
+    `queries` is "pairs" (the paper: the queries of the training pairs) or "all" (everything in the corpus that is or
+    could be a question).
+    """
+
+    training: TrainingConfig
+    sizes: tuple[int, ...]
+    queries: str = "pairs"
 
 
 @dataclass(frozen=True, slots=True)
-class RerankConfig:
-    """The re-ranker learns for `minutes` on groups of one match and `negatives` others.
+class AssistantConfig:
+    """Algorithm 1: layers taken out at a time (P), and the drop of the score that is too much (T).
 
-    `loss` is "listwise" or "pointwise" (paper, Eq. 5); `recall_scale` weighs the cosine against the logit; `mix` says
-    which share of the groups each source gives ("mined" stands for all mined packages); `depth` is how many of the best
-    recalled codes are mined as hard negatives; `candidates` how many the application re-ranks.
+    The paper does not say what Validation scores. `score` is "recall", R@K with the pipeline's K, which bounds what
+    re-ranking can do, and the only figure of the paper's tables whose drop is near its T at the size it keeps (3 layers
+    in Table 5: R@5 0.009 to 0.013, MRR 0.014 to 0.029); or "mrr".
     """
 
-    head: str
-    loss: str
-    minutes: float
-    groups: int
-    negatives: int
-    max_tokens: int
-    learning_rate: float
-    warmup: float
-    weight_decay: float
-    dropout: float
-    recall_scale: float
-    depth: int
-    candidates: int
-    mix: Mapping[str, float]
+    removed: int = 3
+    threshold: float = 0.01
+    score: str = "recall"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """The test sets: `languages`, in pools of `pool` functions, the first `candidates` (K) re-ranked, and every K of Figure 5 up to `most_candidates`.
+
+    Ranking a whole pool by the cross-encoder alone is `pool` times as dear: `cross_questions` of each pool are asked
+    so (0: all). A validation asks `valid_questions` of each language, or `valid_reranked` where it re-ranks.
+    """
+
+    languages: tuple[str, ...] = ("python", "java")
+    pool: int = 1000
+    candidates: int = 5
+    most_candidates: int = 10
+    cross_questions: int = 0
+    valid_questions: int = 1000
+    valid_reranked: int = 200
+    timed_questions: int = 200
+    timing_rounds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """What a quantised variant may cost of the float32 models' mean validation MRR (`gate`)."""
+
+    gate: float = 0.003
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides what a run makes, its inputs apart.
-
-    `precision` is "float32" or "bfloat16"; `licences` says under which licence each pair file stands.
-    """
+    """Everything that decides what a run makes, its inputs apart. Absent sections are steps that are left out."""
 
     name: str
     version: str
     seed: int
-    threads: int
-    precision: str
-    corpus: CorpusConfig
-    lengths: LengthConfig
-    distill: DistillConfig
-    rerank: RerankConfig
-    licences: Mapping[str, str]
+    backbone: BackboneConfig
+    text: TextConfig
+    data: DataConfig
+    dual: DualConfig
+    cross: CrossConfig | None = None
+    distill: DistillConfig | None = None
+    assistants: AssistantConfig = field(default_factory=AssistantConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    export: ExportConfig | None = None
+    precision: str = "auto"
+    notes: str = ""
 
 
 def fingerprint(*parts: Any) -> str:
@@ -106,48 +194,44 @@ def fingerprint(*parts: Any) -> str:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file. UserError naming what is missing, unknown or of the wrong type."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"The recipe {path} cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"The recipe {path} is not TOML: {error}") from error
-    sections = {"corpus": CorpusConfig, "lengths": LengthConfig, "distill": DistillConfig, "rerank": RerankConfig}
-    parsed: dict[str, Any] = {name: _section(path, name, kind, raw.pop(name, None)) for name, kind in sections.items()}
-    recipe: Recipe = _section(path, "", Recipe, {**raw, **parsed})
-    if recipe.precision not in ("float32", "bfloat16"):
-        raise UserError(f"{path}: precision is {recipe.precision!r}", hint='Use "float32" or "bfloat16".')
-    if recipe.rerank.loss not in ("listwise", "pointwise"):
-        raise UserError(f"{path}: rerank.loss is {recipe.rerank.loss!r}", hint='Use "listwise" or "pointwise".')
+    """The recipe in a TOML file. UserError naming what is missing, unknown, of the wrong type or out of range."""
+    recipe = from_toml(Recipe, read_toml(path), path.name)
+    _one_of(path, "precision", recipe.precision, PRECISIONS)
+    if recipe.backbone.pooling:
+        _one_of(path, "backbone.pooling", recipe.backbone.pooling, POOLINGS)
+    _one_of(path, "dual.objective", recipe.dual.objective, OBJECTIVES)
+    for contrast in recipe.dual.contrasts:
+        _one_of(path, "dual.contrasts", contrast, CONTRASTS)
+    _check_training(path, "dual", recipe.dual.training)
+    if recipe.cross:
+        _one_of(path, "cross.head", recipe.cross.head, HEADS)
+        _one_of(path, "cross.loss", recipe.cross.loss, CROSS_LOSSES)
+        _one_of(path, "cross.data", recipe.cross.data, ("groups", "labelled"))
+        _one_of(path, "cross.start", recipe.cross.start, ("checkpoint", "dual"))
+        _check_training(path, "cross", recipe.cross.training)
+    if recipe.distill:
+        _one_of(path, "distill.queries", recipe.distill.queries, QUERY_SOURCES)
+        _one_of(path, "assistants.score", recipe.assistants.score, STUDENT_SCORES)
+        _check_training(path, "distill", recipe.distill.training)
     return recipe
 
 
-def _section(path: Path, name: str, kind: type[T], raw: Any) -> T:
-    where = f"{path}: [{name}]" if name else f"{path}"
-    if not isinstance(raw, dict):
-        raise UserError(f"{where} is missing")
-    known = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for key, value in raw.items():
-        if key not in known:
-            raise UserError(f"{where} has an unknown entry {key!r}", hint=f"Known are {', '.join(sorted(known))}.")
-        values[key] = _typed(f"{where} {key}", str(known[key]), value)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UserError(f"{where} is incomplete: {error}") from error
+def _one_of(path: Path, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UserError(f"{path.name}: {name} is {value!r}", hint=f"Known are {', '.join(known)}.")
 
 
-def _typed(where: str, annotation: str, value: Any) -> Any:
-    if annotation == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if annotation == "tuple[int, ...]" and isinstance(value, list):
-        return tuple(_typed(where, "int", v) for v in value)
-    if annotation.startswith("Mapping[str, ") and isinstance(value, dict):
-        return {k: _typed(f"{where}.{k}", annotation[13:-1], v) for k, v in value.items()}
-    plain = {"int": int, "float": float, "str": str}.get(annotation)
-    wrong = plain is not None and (not isinstance(value, plain) or isinstance(value, bool))
-    if wrong or (plain is None and annotation.startswith(("tuple", "Mapping"))):
-        raise UserError(f"{where} is {value!r}; it must be of type {annotation}")
-    return value
+def _check_training(path: Path, section: str, training: TrainingConfig) -> None:
+    bounds: Mapping[str, bool] = {
+        "epochs": training.epochs > 0,
+        "batch": training.batch > 0,
+        "learning_rate": training.learning_rate > 0,
+        "warmup": 0 < training.warmup < 1,
+        "dropout": 0 <= training.dropout < 1,
+        "accumulate": training.accumulate > 0,
+        "micro_batch": training.micro_batch >= 0,
+        "validations": training.validations > 0,
+    }
+    for name, fits in bounds.items():
+        if not fits:
+            raise UserError(f"{path.name}: {section}.training.{name} is {getattr(training, name)}, out of range")

@@ -1,124 +1,180 @@
-"""The re-ranker's training: a cross-encoder learns what the recall score of a candidate lacks.
+"""The re-ranker's training (paper, section 2.2): labelled pairs as they stand, or a match among mined others.
 
-A candidate's logit is `recall_scale` · cos(q̂, c) + ce(code, query), in training as in the application. A
-cross-encoder that has seen a few thousand questions is weaker alone than the dual encoder whose candidates it orders;
-as a residual it starts at the recall order and can only be paid for improving on it.
+The paper's cross-encoder is trained alone (`recall_scale` = 0). One that has seen a few thousand questions is weaker
+than the dual encoder whose candidates it orders; trained as a residual, on `recall_scale` · cosine + logit, it starts
+at the recall order and can only be paid for improving on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.backbones.minilm import PairScorer
-from spencer_models.config import RerankConfig
-from spencer_models.data.collation import Collator, batches_by_length
-from spencer_models.data.negatives import Negatives, hard_negatives
-from spencer_models.encode import tensors
-from spencer_models.loop import FitResult, Plan, fit
-from spencer_models.losses import group_matching, group_ranking
-from spencer_models.progress import Report
-
-_PAIR_BATCH = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Questions and codes of one source, answer i to question i, with the dual encoder's vectors (unit rows)."""
-
-    name: str
-    queries: tuple[str, ...]
-    codes: tuple[str, ...]
-    query_vectors: Floats
-    code_vectors: Floats
+from spencer_models.backbones.base import Code, Features, Pretrained
+from spencer_models.backbones.scorer import PairScorer
+from spencer_models.cached_gradient import Pass, backward
+from spencer_models.config import CrossConfig
+from spencer_models.data.corpus import Labelled
+from spencer_models.data.negatives import Negatives
+from spencer_models.dual import part_rows
+from spencer_models.examples import Example, parts_of
+from spencer_models.losses import group_ranking, matching
+from spencer_models.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """One question, its answer first among `codes`, and the cosine of each."""
+class Draw:
+    """(code, query) pairs; 1 where they match, else 0; the recall score of each (0 where none is carried)."""
 
-    query: str
-    codes: tuple[str, ...]
+    pairs: list[tuple[Code, str]]
+    labels: Floats
     cosines: Floats
 
 
-class GroupSampler:
-    """Draws groups: sources by the mix, questions at random, negatives from random to hard as training goes on."""
+class Sampler(Protocol):
+    """Where the pairs of a batch come from."""
 
-    def __init__(self, pools: Sequence[Pool], mix: Mapping[str, float], depth: int, negatives: int, seed: int) -> None:
-        self._pools = [p for p in pools if mix.get(p.name, 0.0) > 0]
-        self._mined = [hard_negatives(p.query_vectors, p.code_vectors, p.queries, depth) for p in self._pools]
-        # A question whose answer is far down the list teaches nothing about the order of the first candidates.
-        self._reachable = [np.flatnonzero((m.rank <= depth) & (m.codes[:, negatives] >= 0)) for m in self._mined]
-        weights = np.array([mix[p.name] if len(r) else 0.0 for p, r in zip(self._pools, self._reachable, strict=True)])
-        if not weights.any():
-            raise UserError(
-                "No question's answer is among the first candidates of its source",
-                hint="Give more training pairs, or a larger rerank.depth.",
-            )
-        self._weights = weights / weights.sum()
-        self._negatives = negatives
+    def draw(self, number: int, progress: float) -> Draw:
+        """The pairs of one batch; they depend on the arguments alone."""
+
+
+class LabelledSampler:
+    """Matched and unmatched pairs as they stand in the corpus, shuffled anew each epoch."""
+
+    def __init__(self, labelled: Sequence[Labelled], batch: int, seed: int) -> None:
+        self._labelled = labelled
+        self._batch = batch
         self._seed = seed
 
-    def groups(self, step: int, progress: float, count: int) -> list[Group]:
-        """The groups of one step; they depend on the seed, the step and the progress alone."""
-        random = np.random.default_rng([self._seed, step])
-        return [self._group(random, progress) for _ in range(count)]
+    def draw(self, number: int, progress: float) -> Draw:
+        epoch, position = divmod(number, -(-len(self._labelled) // self._batch))
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._labelled))
+        chosen = [self._labelled[i] for i in order[position * self._batch : (position + 1) * self._batch]]
+        labels = np.array([x.label for x in chosen], np.float32)
+        return Draw([(Code(x.code, x.language), x.query) for x in chosen], labels, np.zeros_like(labels))
 
-    def _group(self, random: np.random.Generator, progress: float) -> Group:
-        which = random.choice(len(self._pools), p=self._weights)
-        pool, mined = self._pools[which], self._mined[which]
-        row = int(random.choice(self._reachable[which]))
-        chosen = self._wrong(random, mined, row, progress, len(pool.codes))
-        numbers = np.concatenate([[row], chosen])
-        cosines = pool.code_vectors[numbers] @ pool.query_vectors[row]
-        return Group(pool.queries[row], tuple(pool.codes[i] for i in numbers), cosines)
 
-    def _wrong(self, random: np.random.Generator, mined: Negatives, row: int, progress: float, size: int) -> Ids:
+class GroupSampler:
+    """Groups of one question, its answer first: questions at random, negatives from random to hard as training goes on.
+
+    `query_vectors` and `code_vectors` are the dual encoder's, float32 [examples, d], unit rows; `mined` what it takes
+    for answers though they are not.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        query_vectors: Floats,
+        code_vectors: Floats,
+        mined: Negatives,
+        config: CrossConfig,
+        seed: int,
+    ) -> None:
+        self._examples = examples
+        self._query_vectors = query_vectors
+        self._code_vectors = code_vectors
+        self._mined = mined
+        self._batch = config.training.batch
+        self._negatives = config.negatives
+        self._seed = seed
+        # A question whose answer is far down the list teaches nothing about the order of the first candidates.
+        enough = mined.codes[:, config.negatives - 1] >= 0
+        self.reachable = np.flatnonzero((mined.rank <= config.depth) & enough)
+        if not len(self.reachable):
+            raise UserError(
+                "No question's answer is among the first candidates", hint="Give more pairs, or a larger cross.depth."
+            )
+
+    def draw(self, number: int, progress: float) -> Draw:
+        epoch, position = divmod(number, -(-len(self.reachable) // self._batch))
+        order = np.random.default_rng([self._seed, epoch]).permutation(self.reachable)
+        random = np.random.default_rng([self._seed, epoch, position])
+        pairs: list[tuple[Code, str]] = []
+        cosines: list[Floats] = []
+        rows = order[position * self._batch : (position + 1) * self._batch]
+        for row in rows:
+            numbers = np.concatenate([[row], self._wrong(random, int(row), progress)])
+            pairs += [(self._examples[i].code, self._examples[row].query) for i in numbers]
+            cosines.append(self._code_vectors[numbers] @ self._query_vectors[row])
+        labels = np.zeros((len(rows), 1 + self._negatives), np.float32)
+        labels[:, 0] = 1
+        return Draw(pairs, labels.ravel(), np.concatenate(cosines))
+
+    def _wrong(self, random: np.random.Generator, row: int, progress: float) -> Ids:
         """int64 [negatives]: random codes, in a share that falls to none, then the narrowing head of the list."""
-        found = mined.codes[row][mined.codes[row] >= 0]
+        found = self._mined.codes[row][self._mined.codes[row] >= 0]
         head = max(2 * self._negatives, round(len(found) * (1 - progress)))
         easy = random.binomial(self._negatives, 0.5 * (1 - min(1.0, 2 * progress)))
-        hard = random.choice(found[:head], min(self._negatives - easy, len(found[:head])), replace=False)
-        others = random.integers(0, size, self._negatives - len(hard))
+        hard = random.choice(found[:head], self._negatives - easy, replace=False)
+        others = random.integers(0, len(self._examples), easy)
         # A random code is hardly ever the answer itself; where it is, a mined one takes its place.
         others[others == row] = found[0]
         return np.concatenate([hard, others]).astype(np.int64)
 
 
-def train_reranker(
-    scorer: PairScorer,
-    sampler: GroupSampler,
-    collator: Collator,
-    config: RerankConfig,
-    plan: Plan,
-    folder: Path,
-    report: Report,
-) -> FitResult:
-    """Trains `scorer` in place on groups; the loss is the configured one, a mean over groups."""
-    objective = group_ranking if config.loss == "listwise" else group_matching
+@dataclass(frozen=True, slots=True)
+class CrossBatch:
+    """Features in parts of like length; `order` says which pair each row is."""
 
-    def loss_of(step: int, progress: float) -> Tensor:
-        groups = sampler.groups(step, progress, config.groups)
-        pairs = [(code, query_text(g.query)) for g in groups for code in g.codes]
-        residual = _logits(scorer, collator, pairs, config.max_tokens).view(len(groups), -1)
-        cosines = torch.from_numpy(np.stack([g.cosines for g in groups]))
-        return objective(config.recall_scale * cosines + residual) / len(groups)
-
-    return fit(scorer, loss_of, plan, folder, report)
+    parts: list[Features]
+    order: Tensor
+    labels: Tensor
+    cosines: Tensor
 
 
-def _logits(scorer: PairScorer, collator: Collator, pairs: list[tuple[str, str]], max_tokens: int) -> Tensor:
-    """float32 [n], in the order of `pairs`; pairs of like length go through the model together, to save padding."""
-    batches = list(batches_by_length([len(code) + len(query) for code, query in pairs], _PAIR_BATCH))
-    parts = [scorer(*tensors(collator.pairs([pairs[i] for i in batch], max_tokens))) for batch in batches]
-    order = torch.tensor([i for batch in batches for i in batch])
-    return torch.cat(parts)[torch.argsort(order)]
+class CrossTask:
+    """Trains the re-ranker on what a sampler draws; the loss is a mean over pairs (pointwise) or groups (listwise)."""
+
+    def __init__(
+        self,
+        scorer: PairScorer,
+        backbone: Pretrained,
+        sampler: Sampler,
+        config: CrossConfig,
+        max_tokens: int,
+        machine: Machine,
+        validate: Callable[[], float],
+    ) -> None:
+        self._scorer = scorer
+        self._backbone = backbone
+        self._sampler = sampler
+        self._config = config
+        self._max_tokens = max_tokens
+        self._machine = machine
+        self._validate = validate
+
+    def batch(self, number: int, progress: float) -> CrossBatch:
+        draw = self._sampler.draw(number, progress)
+        order = sorted(range(len(draw.pairs)), key=lambda i: -len(draw.pairs[i][0].text) - len(draw.pairs[i][1]))
+        parts = parts_of(
+            [draw.pairs[i] for i in order],
+            part_rows(self._config.training),
+            lambda part: self._backbone.pairs(part, self._max_tokens),
+        )
+        return CrossBatch(parts, torch.tensor(order), torch.from_numpy(draw.labels), torch.from_numpy(draw.cosines))
+
+    def backward(self, batch: CrossBatch) -> float:
+        config, device = self._config, self._machine.device
+        back = torch.argsort(batch.order).to(device)
+        labels = batch.labels.to(device)
+        recall = config.recall_scale * batch.cosines.to(device)
+
+        def loss_of(vectors: Sequence[Tensor]) -> Tensor:
+            logits = vectors[0][back] + recall
+            if config.loss == "pointwise":
+                return matching(logits, labels) / len(labels)
+            groups = logits.view(-1, 1 + config.negatives)
+            return group_ranking(groups) / len(groups)
+
+        cached = config.training.micro_batch > 0
+        return backward([Pass(self._scorer, batch.parts)], loss_of, self._machine, cached=cached)
+
+    def validate(self) -> float:
+        return self._validate()

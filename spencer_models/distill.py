@@ -1,9 +1,10 @@
-"""Query-encoder distillation (paper, section 3.2): a shallow student learns where the teacher puts questions."""
+"""Query-encoder distillation (paper, section 3.2): a shallow student learns where its teacher puts questions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,73 +12,147 @@ from torch import Tensor
 
 from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.backbones.minilm import Encoder
-from spencer_models.data.collation import Collator, ShuffledBatches
-from spencer_models.data.corpus import TRAIN
-from spencer_models.data.prepare import Corpus
+from spencer_models.backbones.base import Backbone, Encoder, Features
+from spencer_models.cached_gradient import Pass, backward
+from spencer_models.config import TextConfig, TrainingConfig
+from spencer_models.data.collation import ShuffledBatches
+from spencer_models.data.corpus import Pair, Sentence
 from spencer_models.data.queries import terse, variants
-from spencer_models.encode import tensors
-from spencer_models.loop import FitResult, Plan, fit
-from spencer_models.losses import distillation
-from spencer_models.progress import Report
+from spencer_models.dual import part_rows
+from spencer_models.examples import Example, parts_of
+from spencer_models.losses import (
+    contrastive_distillation,
+    direct_training,
+    distillation,
+    dual_distillation,
+    query_distillation,
+)
+from spencer_models.machine import Machine
+
+Objective = Literal["loss_single", "loss_dual", "loss_spencer", "loss_contra", "direct_train"]
+"""L_QD alone, L_DD alone, L_D (the paper's), L_CD, or no teacher at all: L_QT + L_DT (Table 6's DirectTrain)."""
+
+_TWO_PASSES = ("loss_contra", "direct_train")
 
 
 @dataclass(frozen=True, slots=True)
 class QueryCorpus:
-    """Distinct texts, and for each the number of the pair whose code it speaks of."""
+    """Distinct texts, and for each the number of the training example whose code it speaks of."""
 
     texts: tuple[str, ...]
-    pairs: Ids
+    examples: Ids
 
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """The teacher's vectors, computed once: `queries` float32 [n, d] of the texts, `codes` [p, d] of the pairs."""
+    """What is learnt from, computed once: the teacher's vectors `queries` float32 [n, d] of the corpus's texts, and the
+    full code encoder's `codes` [examples, d]."""
 
     corpus: QueryCorpus
     queries: Floats
     codes: Floats
 
 
-def query_corpus(corpus: Corpus) -> QueryCorpus:
-    """Everything in the training split that is or could be a question: sentences, variants, terse forms, names."""
+def queries_of_examples(examples: Sequence[Example]) -> QueryCorpus:
+    """The queries of the training pairs, as in the paper."""
+    return _distinct((example.query, number) for number, example in enumerate(examples))
+
+
+def all_queries(pairs: Sequence[Pair], sentences: Sequence[Sentence]) -> QueryCorpus:
+    """Everything that is or could be a question about `pairs`: sentences, variants, terse forms, names.
+
+    `Sentence.pair` is a position in `pairs`.
+    """
+
+    def texts() -> Iterable[tuple[str, int]]:
+        for number, pair in enumerate(pairs):
+            yield from ((text, number) for text in variants(pair.query, pair.symbol))
+        for sentence in sentences:
+            yield from ((text, sentence.pair) for text in (sentence.text, terse(sentence.text)))
+
+    return _distinct((query_text(text), number) for text, number in texts())
+
+
+def _distinct(texts: Iterable[tuple[str, int]]) -> QueryCorpus:
     found: dict[str, int] = {}
-    for number, pair in enumerate(corpus.pairs):
-        if pair.split == TRAIN:
-            for text in variants(pair.query, pair.symbol):
-                found.setdefault(query_text(text), number)
-    for sentence in corpus.sentences:
-        if corpus.pairs[sentence.pair].split == TRAIN:
-            for text in (sentence.text, terse(sentence.text)):
-                found.setdefault(query_text(text), sentence.pair)
+    for text, number in texts:
+        found.setdefault(text, number)
     found.pop("", None)
     return QueryCorpus(tuple(found), np.array(list(found.values()), np.int64))
 
 
-def distil(
-    student: Encoder,
-    teaching: Teaching,
-    collator: Collator,
-    plan: Plan,
-    *,
-    batch: int,
-    max_tokens: int,
-    folder: Path,
-    report: Report,
-) -> FitResult:
-    """Trains `student` in place on L_D (Eq. 8), without ground truth, and returns how it went."""
-    texts = teaching.corpus.texts
-    batches = ShuffledBatches([len(t) for t in texts], batch, plan.seed)
+@dataclass(frozen=True, slots=True)
+class QueryBatch:
+    """Features of the questions in parts; their teacher's vectors and those of their codes, float32 [n, d]."""
 
-    def loss_of(step: int, progress: float) -> Tensor:
-        chosen = batches.at(step)
-        tokens = collator.texts([texts[i] for i in chosen], max_tokens)
-        targets = torch.from_numpy(teaching.queries[chosen])
-        codes = torch.from_numpy(teaching.codes[teaching.corpus.pairs[chosen]])
-        # The mean, not the equation's sum, keeps the clipping limit independent of the batch size.
-        return distillation(student(*tensors(tokens)), targets, codes) / len(chosen)
+    parts: list[Features]
+    teacher: Tensor
+    codes: Tensor
 
-    return fit(student, loss_of, plan, folder, report)
+
+class DistillTask:
+    """Trains a student on one of the objectives."""
+
+    def __init__(
+        self,
+        student: Encoder,
+        backbone: Backbone,
+        teaching: Teaching,
+        objective: Objective,
+        training: TrainingConfig,
+        text: TextConfig,
+        machine: Machine,
+        validate: Callable[[], float],
+        seed: int,
+        temperature: float,
+    ) -> None:
+        self._student = student
+        self._backbone = backbone
+        self._teaching = teaching
+        self._objective = objective
+        self._training = training
+        self._text = text
+        self._machine = machine
+        self._validate = validate
+        self._temperature = temperature
+        self._batches = ShuffledBatches([len(t) for t in teaching.corpus.texts], training.batch, seed)
+
+    def batch(self, number: int, progress: float) -> QueryBatch:
+        chosen = self._batches.at(number)
+        texts = [self._teaching.corpus.texts[i] for i in chosen]
+        return QueryBatch(
+            parts_of(texts, self._rows(), lambda part: self._backbone.queries(part, self._text.query)),
+            torch.from_numpy(self._teaching.queries[chosen]),
+            torch.from_numpy(self._teaching.codes[self._teaching.corpus.examples[chosen]]),
+        )
+
+    def _rows(self) -> int:
+        # Questions are short: whole batches fit a cache unless they are asked to be split.
+        return part_rows(self._training) if self._training.micro_batch else self._training.batch
+
+    def backward(self, batch: QueryBatch) -> float:
+        teacher, codes = batch.teacher.to(self._machine.device), batch.codes.to(self._machine.device)
+        once = Pass(self._student, batch.parts)
+        passes = [once, once] if self._objective in _TWO_PASSES else [once]
+
+        def loss_of(vectors: Sequence[Tensor]) -> Tensor:
+            return self._loss(vectors[0], vectors[-1], teacher, codes) / len(codes)
+
+        return backward(passes, loss_of, self._machine, cached=self._training.micro_batch > 0)
+
+    def _loss(self, student: Tensor, again: Tensor, teacher: Tensor, codes: Tensor) -> Tensor:
+        if self._objective == "loss_single":
+            return query_distillation(student, teacher)
+        if self._objective == "loss_dual":
+            return dual_distillation(student, teacher, codes)
+        if self._objective == "loss_spencer":
+            return distillation(student, teacher, codes)
+        if self._objective == "loss_contra":
+            return contrastive_distillation(student, again, teacher, codes, self._temperature)
+        return direct_training(student, again, codes, self._temperature)
+
+    def validate(self) -> float:
+        return self._validate()
 
 
 def mean_cosine(a: Floats, b: Floats) -> float:

@@ -1,76 +1,112 @@
-"""Many texts → vectors with a torch encoder, kept on disk so that each set is encoded once."""
+"""Many codes or questions → vectors with a torch encoder, kept on disk so that each set is encoded once."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
 from spencer_desktop.core.types import Floats
-from spencer_models.backbones.minilm import Encoder
-from spencer_models.data.collation import Collator, Tokens, batches_by_length
-from spencer_models.loop import autocast
-from spencer_models.progress import Report
+from spencer_models.backbones.base import Backbone, Code, Features
+from spencer_models.data.collation import batches_by_length
+from spencer_models.machine import Machine
+from spencer_models.progress import Report, Track
 
-# Larger batches of long texts leave the processor's cache.
+T = TypeVar("T")
+
+# On a CPU larger batches of long texts leave the processor's cache.
 _BATCH, _BATCH_TOKENS = 64, 4096
-_REPORT_SECONDS = 30.0
 _CHARS_PER_TOKEN = 3
 
 
-def tensors(tokens: Tokens) -> tuple[Tensor, Tensor, Tensor]:
-    """input_ids, attention_mask, token_type_ids: int64 [n, t], sharing memory with `tokens`."""
-    return (
-        torch.from_numpy(tokens.input_ids),
-        torch.from_numpy(tokens.attention_mask),
-        torch.from_numpy(tokens.token_type_ids),
+def encode_codes(
+    encoder: nn.Module, backbone: Backbone, codes: Sequence[Code], max_tokens: int, machine: Machine, report: Report
+) -> Floats:
+    """float32 [n, d], unit rows, in the order of `codes`."""
+    costs = [len(code.text) for code in codes]
+    return _encode(encoder, lambda part: backbone.codes(part, max_tokens), codes, costs, max_tokens, machine, report)
+
+
+def encode_queries(
+    encoder: nn.Module, backbone: Backbone, queries: Sequence[str], max_tokens: int, machine: Machine, report: Report
+) -> Floats:
+    """float32 [n, d], unit rows, in the order of `queries`."""
+    costs = [len(query) for query in queries]
+    return _encode(
+        encoder, lambda part: backbone.queries(part, max_tokens), queries, costs, max_tokens, machine, report
     )
 
 
 @torch.inference_mode()
-def encode(
-    encoder: Encoder, collator: Collator, texts: Sequence[str], max_tokens: int, precision: str, report: Report
-) -> Floats:
-    """float32 [n, d], unit rows, in the order of `texts`."""
-    encoder.eval()
-    # Fused attention is three times as fast where no gradient is needed; training and export use the plain one.
-    encoder.bert.set_attn_implementation("sdpa")
-    rows = np.empty((len(texts), encoder.bert.config.hidden_size), np.float32)
-    started = told = time.monotonic()
-    # Counting texts would mislead, the longest of which come first.
-    costs = [min(len(t), _CHARS_PER_TOKEN * max_tokens) for t in texts]
-    work, done = sum(costs), 0
-    with autocast(precision):
-        for batch in batches_by_length(costs, _BATCH, _CHARS_PER_TOKEN * _BATCH_TOKENS):
-            rows[batch] = encoder(*tensors(collator.texts([texts[i] for i in batch], max_tokens))).numpy()
-            done += sum(costs[i] for i in batch)
-            if time.monotonic() - told >= _REPORT_SECONDS:
-                told = time.monotonic()
-                left = (told - started) / done * (work - done)
-                report(f"encoding {len(texts)} texts: {done / work:4.0%}, under {left / 60 + 1:.0f} min left")
-    encoder.bert.set_attn_implementation("eager")
-    return rows
-
-
-def encode_once(
-    path: Path,
-    encoder: Encoder,
-    collator: Collator,
-    texts: Sequence[str],
+def score_pairs(
+    scorer: nn.Module,
+    build: Callable[[Sequence[T]], Features],
+    pairs: Sequence[T],
+    costs: Sequence[int],
     max_tokens: int,
-    precision: str,
+    machine: Machine,
     report: Report,
 ) -> Floats:
-    """`encode`, or what an earlier call left at `path`; kept as float16, whose error (1e-3) is below bfloat16's."""
+    """float32 [n]: the re-ranker's logit for each pair, in their order."""
+    return _encode(scorer, build, pairs, costs, max_tokens, machine, report)
+
+
+@torch.inference_mode()
+def _encode(
+    model: nn.Module,
+    build: Callable[[Sequence[T]], Features],
+    items: Sequence[T],
+    costs: Sequence[int],
+    max_tokens: int,
+    machine: Machine,
+    report: Report,
+) -> Floats:
+    # Counting items would mislead the estimate: the longest come first.
+    costs = [min(cost, _CHARS_PER_TOKEN * max_tokens) for cost in costs]
+    room = 1 if machine.device.type == "cpu" else 16
+    rows: list[Floats] = []
+    order: list[int] = []
+    done = 0
+    with evaluating(model), machine.autocast(), Track(f"encoding {len(items)}", sum(costs), report) as track:
+        for batch in batches_by_length(costs, room * _BATCH, room * _CHARS_PER_TOKEN * _BATCH_TOKENS):
+            features = machine.features(build([items[i] for i in batch]))
+            rows.append(model(**features).float().cpu().numpy())
+            order += batch
+            done += sum(costs[i] for i in batch)
+            track.update(done)
+    if not rows:
+        return np.empty((0, model.width if hasattr(model, "width") else 0), np.float32)  # type: ignore[arg-type]
+    out = np.concatenate(rows)
+    return out[np.argsort(order)]
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Without dropout, and with fused attention, which is faster where no gradient is needed."""
+    training = model.training
+    model.eval()
+    stack = getattr(model, "stack", None)
+    if stack is not None:
+        stack.set_attention("sdpa")
+    try:
+        yield
+    finally:
+        if stack is not None:
+            stack.set_attention("eager")
+        model.train(training)
+
+
+def once(path: Path, compute: Callable[[], Floats], kept_as: type[np.floating[Any]] = np.float16) -> Floats:
+    """What an earlier call left at `path`, else `compute()`. Vectors lose less as float16 (1e-3) than by bfloat16."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = encode(encoder, collator, texts, max_tokens, precision, report)
         temporary = path.with_suffix(".new.npy")
-        np.save(temporary, rows.astype(np.float16))
+        np.save(temporary, compute().astype(kept_as))
         temporary.replace(path)
     vectors: Floats = np.load(path).astype(np.float32)
     return vectors

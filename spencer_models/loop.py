@@ -1,111 +1,251 @@
-"""The one training loop: wall-clock or step budgets, checkpoints, exact resume, metrics.jsonl."""
+"""The one training loop: seeded, mixed precision, accumulation, validation, early stopping, exact resume.
+
+What is trained is a `Task`. A run that is killed and started again ends with the very weights and figures of one that
+was not: a batch depends on its number alone, and a checkpoint holds all else that a step depends on.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from safetensors.torch import load_file, save_file
+from torch import nn
 
-from spencer_models.progress import Report
+from spencer_models.machine import Machine
+from spencer_models.progress import Report, Track
 
 CHECKPOINT_NAME = "checkpoint.pt"
+BEST_NAME = "best.safetensors"
 METRICS_NAME = "metrics.jsonl"
 
-LossOf = Callable[[int, float], Tensor]
-"""(step, progress from 0 to 1) → the loss of that step's batch, which depends on these two alone."""
+# Batches made ready while the device computes: enough for an uneven batch, few enough for any memory.
+_AHEAD = 2
+_LOG_LINES = 200
+
+
+class Task(Protocol):
+    """What `fit` trains; it knows the data, the loss and how well the model does."""
+
+    def batch(self, number: int, progress: float) -> Any:
+        """The features of one batch; depends on the arguments alone. Called ahead of time, from another thread."""
+
+    def backward(self, batch: Any) -> float:
+        """Adds the gradient of the batch's mean loss to the weights; returns the loss."""
+
+    def validate(self) -> float:
+        """How good the model is now; higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how hard to train: `minutes` of wall-clock time, or exactly `steps` where that is not 0.
+    """How long and how hard to train.
 
-    The learning rate rises over the share `warmup` of the budget and then falls to zero along a line.
+    `steps` steps of `accumulate` batches each. The learning rate rises over the share `warmup` of the steps and then
+    falls to zero along a line. The model is validated `validations` times, evenly spread, the last time at the end (0:
+    never); the best weights seen are kept, and after `patience` validations without a better score training ends
+    (0: it does not).
     """
 
+    steps: int
     learning_rate: float
     warmup: float
     weight_decay: float
     seed: int
-    precision: str
-    minutes: float = 0.0
-    steps: int = 0
+    accumulate: int = 1
+    validations: int = 0
+    patience: int = 0
     clip: float = 1.0
-    checkpoint_seconds: float = 60.0
-    report_seconds: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class FitResult:
-    """`loss` is the mean over the last tenth of the steps that this process ran; `seconds` over all processes."""
-
-    steps: int
-    seconds: float
-    loss: float
+    checkpoint_seconds: float = 300.0
 
 
 @dataclass(slots=True)
 class _State:
+    """Everything beside weights and optimiser that the next step depends on."""
+
     step: int = 0
     seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    best_score: float = -math.inf
+    best_step: int = 0
+    since_best: int = 0
 
 
-def autocast(precision: str) -> AbstractContextManager[Any]:
-    """Mixed precision on the CPU: weights stay float32, matrix products run in `precision`."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """`loss` is the mean over the last logged stretch; `score` the best validation, at `best_step` (nan, 0: none)."""
+
+    steps: int
+    seconds: float
+    loss: float
+    score: float
+    best_step: int
 
 
-def fit(model: nn.Module, loss_of: LossOf, plan: Plan, folder: Path, report: Report) -> FitResult:
-    """Trains `model` in place; goes on from the checkpoint in `folder` where there is one.
+def fit(model: nn.Module, task: Task, plan: Plan, machine: Machine, folder: Path, report: Report) -> FitResult:
+    """Trains `model` (on the machine's device) in place; goes on from the checkpoint in `folder` where there is one.
 
-    With a budget of steps, a run that was killed and started again ends exactly as one that was not.
+    Leaves metrics.jsonl in `folder`, and the checkpoint until `forget`. FloatingPointError when a loss is no number.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
-    optimizer = _optimizer(model, plan)
-    state = _resume(model, optimizer, folder, report)
+    run = _Run(model, task, plan, machine, folder)
+    run.resume(report)
     model.train()
-    losses: list[float] = []
-    saved = told = now = time.monotonic()
-    while (progress := _progress(plan, state)) < 1.0:
-        for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * _rate(progress, plan.warmup)
-        losses.append(_step(model, optimizer, loss_of, state.step, progress, plan))
-        state.step += 1
-        before, now = now, time.monotonic()
-        state.seconds += now - before
-        if now - told >= plan.report_seconds:
-            told = now
-            _tell(state, progress, losses[-20:], folder, report)
-        if now - saved >= plan.checkpoint_seconds:
-            saved = now
-            _save(model, optimizer, state, folder)
-    _save(model, optimizer, state, folder)
-    tail = losses[-max(1, len(losses) // 10) :]
-    result = FitResult(state.step, state.seconds, sum(tail) / len(tail) if tail else float("nan"))
-    _log(folder, {"event": "end", "step": result.steps, "seconds": result.seconds, "loss": result.loss})
-    return result
+    with Track(folder.name, plan.steps, report, done=run.state.step) as track:
+        run.train(track)
+    return run.finish()
 
 
-def _step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: LossOf, step: int, progress: float, plan: Plan
-) -> float:
-    with autocast(plan.precision):
-        loss = loss_of(step, progress)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
-    optimizer.step()
-    value = float(loss.detach())
-    if value != value:
-        raise FloatingPointError(f"the loss of step {step} is not a number")
-    return value
+def forget(folder: Path) -> None:
+    """Removes what only an unfinished run needs; called when the trained weights are safe elsewhere."""
+    for name in (CHECKPOINT_NAME, BEST_NAME):
+        (folder / name).unlink(missing_ok=True)
+
+
+class _Run:
+    """One call of `fit`."""
+
+    def __init__(self, model: nn.Module, task: Task, plan: Plan, machine: Machine, folder: Path) -> None:
+        self.model = model
+        self.task = task
+        self.plan = plan
+        self.machine = machine
+        self.folder = folder
+        self.optimizer = _optimizer(model, plan)
+        self.state = _State()
+        self._valid_steps = {round(plan.steps * i / plan.validations) for i in range(1, plan.validations + 1)}
+        self._log_every = max(1, plan.steps // _LOG_LINES)
+        self._loss = math.nan
+
+    def train(self, track: Track) -> None:
+        state, saved = self.state, time.monotonic()
+        now = saved
+        with closing(_prefetched(self.task, self.plan, state.step)) as steps:
+            for step, batches in steps:
+                if self._gave_up():
+                    break
+                rate = _rate(step / self.plan.steps, self.plan.warmup)
+                self._step(step, batches, self.plan.learning_rate * rate)
+                state.step = step + 1
+                self._measure()
+                before, now = now, time.monotonic()
+                state.seconds += now - before
+                track.update(state.step, f"loss {self._loss:.4f}  best {state.best_score:.4f}")
+                if now - saved >= self.plan.checkpoint_seconds:
+                    self.save()
+                    saved = time.monotonic()
+
+    def _gave_up(self) -> bool:
+        return 0 < self.plan.patience <= self.state.since_best
+
+    def _step(self, step: int, batches: list[Any], learning_rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = sum(self.task.backward(batch) for batch in batches) / len(batches)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss of step {step} is {loss}")
+        if len(batches) > 1:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad /= len(batches)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        self.optimizer.step()
+        self.state.loss_sum += loss
+        self.state.loss_steps += 1
+
+    def _measure(self) -> None:
+        state, last = self.state, self.state.step == self.plan.steps
+        if state.step % self._log_every == 0 or last:
+            self._loss = state.loss_sum / state.loss_steps
+            state.loss_sum, state.loss_steps = 0.0, 0
+            rate = self.optimizer.param_groups[0]["lr"]
+            self._log(loss=self._loss, learning_rate=rate)
+        if state.step in self._valid_steps:
+            self._validate()
+
+    def _validate(self) -> None:
+        state = self.state
+        self.model.eval()
+        rng = self.machine.rng_state()
+        score = self.task.validate()
+        self.machine.set_rng_state(rng)
+        self.model.train()
+        if score > state.best_score:
+            state.best_score, state.best_step, state.since_best = score, state.step, 0
+            _write_tensors(self.model, self.folder / BEST_NAME)
+        else:
+            state.since_best += 1
+        self._log(event="valid", score=score)
+
+    def _log(self, **record: Any) -> None:
+        line = {"step": self.state.step, "seconds": round(self.state.seconds, 1), **record}
+        with (self.folder / METRICS_NAME).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def resume(self, report: Report) -> None:
+        path, metrics = self.folder / CHECKPOINT_NAME, self.folder / METRICS_NAME
+        if not path.is_file():
+            metrics.unlink(missing_ok=True)
+            return
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.machine.set_rng_state(saved["rng"])
+        self.state = _State(**saved["state"])
+        self._loss = saved["loss"]
+        _keep_lines(metrics, self.state.step)
+        report(f"{self.folder.name}: going on from step {self.state.step}")
+
+    def save(self) -> None:
+        content = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.machine.rng_state(),
+            "state": asdict(self.state),
+            "loss": self._loss,
+        }
+        temporary = self.folder / (CHECKPOINT_NAME + ".new")
+        torch.save(content, temporary)
+        temporary.replace(self.folder / CHECKPOINT_NAME)
+
+    def finish(self) -> FitResult:
+        state = self.state
+        self.save()
+        if state.best_step:
+            self.model.load_state_dict(load_file(self.folder / BEST_NAME))
+        score = state.best_score if state.best_step else math.nan
+        result = FitResult(state.step, state.seconds, self._loss, score, state.best_step)
+        self._log(event="end", loss=result.loss, best_step=result.best_step)
+        return result
+
+
+def _prefetched(task: Task, plan: Plan, first: int) -> Generator[tuple[int, list[Any]], None, None]:
+    """(step, its batches) from step `first` on; a thread makes the next ones ready meanwhile."""
+
+    def ready(step: int) -> list[Any]:
+        numbers = range(step * plan.accumulate, (step + 1) * plan.accumulate)
+        return [task.batch(number, step / plan.steps) for number in numbers]
+
+    with ThreadPoolExecutor(1, "batches") as pool:
+        waiting: list[Future[list[Any]]] = [
+            pool.submit(ready, step) for step in range(first, min(first + _AHEAD, plan.steps))
+        ]
+        for step in range(first, plan.steps):
+            batches = waiting.pop(0).result()
+            if step + _AHEAD < plan.steps:
+                waiting.append(pool.submit(ready, step + _AHEAD))
+            yield step, batches
 
 
 def _optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
@@ -113,56 +253,27 @@ def _optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate)
-
-
-def _progress(plan: Plan, state: _State) -> float:
-    return state.step / plan.steps if plan.steps else state.seconds / (60 * plan.minutes)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.learning_rate)
 
 
 def _rate(progress: float, warmup: float) -> float:
     return max(progress, 1e-3) / warmup if progress < warmup else (1 - progress) / (1 - warmup)
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, folder: Path, report: Report) -> _State:
-    path = folder / CHECKPOINT_NAME
-    metrics = folder / METRICS_NAME
-    if not path.is_file():
-        metrics.unlink(missing_ok=True)
-        return _State()
-    saved = torch.load(path, weights_only=True)
-    model.load_state_dict(saved["model"])
-    optimizer.load_state_dict(saved["optimizer"])
-    torch.set_rng_state(saved["rng"])
-    state = _State(saved["step"], saved["seconds"])
+def _keep_lines(metrics: Path, step: int) -> None:
+    """Lines written after the checkpoint tell of steps that are about to be run again; a torn one of none."""
     if metrics.is_file():
-        # Lines written after the checkpoint tell of steps that are about to be run again.
-        kept = [x for x in metrics.read_text(encoding="utf-8").splitlines() if json.loads(x)["step"] <= state.step]
-        metrics.write_text("".join(x + "\n" for x in kept), encoding="utf-8")
-    report(f"going on from step {state.step}")
-    return state
+        lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [x for x in lines if x.endswith("\n") and _told_step(x) <= step]
+        metrics.write_text("".join(kept), encoding="utf-8")
 
 
-def _save(model: nn.Module, optimizer: torch.optim.Optimizer, state: _State, folder: Path) -> None:
-    content = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "rng": torch.get_rng_state(),
-        "step": state.step,
-        "seconds": state.seconds,
-    }
-    temporary = folder / (CHECKPOINT_NAME + ".new")
-    torch.save(content, temporary)
-    temporary.replace(folder / CHECKPOINT_NAME)
+def _told_step(line: str) -> int:
+    record: Mapping[str, Any] = json.loads(line)
+    return math.inf if record.get("event") == "end" else int(record["step"])  # type: ignore[return-value]
 
 
-def _tell(state: _State, progress: float, losses: list[float], folder: Path, report: Report) -> None:
-    loss = sum(losses) / len(losses)
-    left = state.seconds / max(progress, 1e-9) * (1 - progress)
-    report(f"step {state.step}  loss {loss:.4f}  {progress:4.0%}  about {left / 60:.0f} min left")
-    _log(folder, {"step": state.step, "seconds": round(state.seconds, 1), "loss": loss})
-
-
-def _log(folder: Path, record: Mapping[str, Any]) -> None:
-    with (folder / METRICS_NAME).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+def _write_tensors(model: nn.Module, path: Path) -> None:
+    temporary = path.with_suffix(".new")
+    save_file({k: v.detach().clone().contiguous() for k, v in model.state_dict().items()}, temporary)
+    temporary.replace(path)

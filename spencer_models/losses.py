@@ -1,10 +1,82 @@
-"""The training objectives: pure functions of tensors. Equations are those of the paper (arXiv 2508.00546)."""
+"""The paper's training objectives (arXiv 2508.00546): pure functions of tensors, one for each equation.
+
+All are sums over the batch, as printed; whoever trains divides by the number of rows. Vectors are unit rows.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, log_softmax
+from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, log_softmax, relu
+
+TEMPERATURE = 0.05
+"""τ of Eq. 1 to 3. The paper does not give it; this is that of SimCSE, which it follows."""
+
+
+def info_nce(anchors: Tensor, candidates: Tensor, temperature: float, *, literal: bool = False) -> Tensor:
+    """Σ_i −log(exp(a_i·b_i / τ) / Σ_j exp(a_i·b_j / τ)): row i of `anchors` [n, d] belongs to row i of `candidates`.
+
+    `candidates` [m ≥ n, d] may have further rows, which are negatives of every anchor. The denominator holds the
+    positive (j = i), as InfoNCE is commonly defined; with `literal` it leaves it out, as Eq. 1 to 3 are printed. Then
+    the loss has no lower bound, and one candidate alone is a ValueError.
+    """
+    logits = anchors @ candidates.T / temperature
+    own = logits.diagonal()
+    if literal:
+        if len(candidates) < 2:
+            raise ValueError("the literal form has no negative for a batch of one")
+        positive = torch.eye(*logits.shape, dtype=torch.bool, device=logits.device)
+        logits = logits.masked_fill(positive, -torch.inf)
+    return (logits.logsumexp(1) - own).sum()
+
+
+def code_contrast(codes: Tensor, again: Tensor, temperature: float = TEMPERATURE, *, literal: bool = False) -> Tensor:
+    """L_CT, Eq. 1. [n, d]: the same codes in two passes, whose dropout masks differ (SimCSE)."""
+    return info_nce(codes, again, temperature, literal=literal)
+
+
+def query_contrast(
+    queries: Tensor, again: Tensor, temperature: float = TEMPERATURE, *, literal: bool = False
+) -> Tensor:
+    """L_QT, Eq. 2. [n, d]: the same queries in two passes, whose dropout masks differ (SimCSE)."""
+    return info_nce(queries, again, temperature, literal=literal)
+
+
+def cross_contrast(
+    codes: Tensor, queries: Tensor, temperature: float = TEMPERATURE, *, literal: bool = False
+) -> Tensor:
+    """L_DT, Eq. 3. [n, d]: query i is the positive of code i, the other queries of the batch are its negatives."""
+    return info_nce(codes, queries, temperature, literal=literal)
+
+
+def dual_training(
+    codes: Tensor,
+    codes_again: Tensor,
+    queries: Tensor,
+    queries_again: Tensor,
+    temperature: float = TEMPERATURE,
+    *,
+    literal: bool = False,
+) -> Tensor:
+    """L_T, Eq. 4: L_CT + L_QT + L_DT. All [n, d]."""
+    return (
+        code_contrast(codes, codes_again, temperature, literal=literal)
+        + query_contrast(queries, queries_again, temperature, literal=literal)
+        + cross_contrast(codes, queries, temperature, literal=literal)
+    )
+
+
+def matching(logits: Tensor, labels: Tensor) -> Tensor:
+    """L_C, Eq. 5: −Σ (y log ŷ + (1 − y) log(1 − ŷ)), ŷ the sigmoid of the logit. Both of one shape, labels 0 or 1."""
+    return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="sum")
+
+
+def group_ranking(logits: Tensor) -> Tensor:
+    """Σ over groups of −log softmax of column 0, the match: the listwise cross-entropy over [g, m] candidate logits.
+
+    Not in the paper. It is unmoved by what all candidates of a group have in common, as the order is.
+    """
+    return -log_softmax(logits, dim=1)[:, 0].sum()
 
 
 def query_distillation(student: Tensor, teacher: Tensor) -> Tensor:
@@ -22,21 +94,28 @@ def distillation(student: Tensor, teacher: Tensor, codes: Tensor) -> Tensor:
     return query_distillation(student, teacher) + dual_distillation(student, teacher, codes)
 
 
-def matching(logits: Tensor, labels: Tensor) -> Tensor:
-    """L_C, Eq. 5: −Σ (y log ŷ + (1 − y) log(1 − ŷ)), ŷ the sigmoid of the logit. Both of one shape, labels 0 or 1."""
-    return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="sum")
+def direct_training(
+    student: Tensor, again: Tensor, codes: Tensor, temperature: float = TEMPERATURE, *, literal: bool = False
+) -> Tensor:
+    """L_QT + L_DT: what Eq. 9 adds to L_D, and what a query encoder of Table 6's DirectTrain learns from alone."""
+    return query_contrast(student, again, temperature, literal=literal) + cross_contrast(
+        codes, student, temperature, literal=literal
+    )
 
 
-def group_matching(logits: Tensor) -> Tensor:
-    """Eq. 5 over groups: [g, m], where column 0 holds the match and the others do not match."""
-    labels = torch.zeros_like(logits)
-    labels[:, 0] = 1
-    return matching(logits, labels)
+def contrastive_distillation(
+    student: Tensor,
+    again: Tensor,
+    teacher: Tensor,
+    codes: Tensor,
+    temperature: float = TEMPERATURE,
+    *,
+    literal: bool = False,
+) -> Tensor:
+    """L_CD, Eq. 9: L_D + L_QT + L_DT; `again` is the student's second pass over the same queries."""
+    return distillation(student, teacher, codes) + direct_training(student, again, codes, temperature, literal=literal)
 
 
-def group_ranking(logits: Tensor) -> Tensor:
-    """Σ over groups of −log softmax of column 0: the listwise cross-entropy over [g, m] candidate logits.
-
-    It is unmoved by what all candidates of a group have in common, as the order is.
-    """
-    return -log_softmax(logits, dim=1)[:, 0].sum()
+def margin_ranking(codes: Tensor, queries: Tensor, negatives: Tensor, margin: float) -> Tensor:
+    """Σ_i max(0, margin − cos(c_i, q_i) + cos(c_i, q⁻_i)), all [n, d]: what CODEnn and CRaDLe learn from."""
+    return relu(margin - cosine_similarity(codes, queries) + cosine_similarity(codes, negatives)).sum()

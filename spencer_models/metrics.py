@@ -1,11 +1,14 @@
-"""Retrieval metrics from ranks; numpy only."""
+"""Retrieval metrics from ranks (paper, section 4.4), averaged over pools; numpy only."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spencer_desktop.core.types import Floats
+from spencer_models.results import Scores
 
 
 def gold_ranks(scores: Floats, gold: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -34,3 +37,20 @@ def mrr(ranks: ArrayLike) -> float:
 def recall_at(ranks: ArrayLike, k: int) -> float:
     """Share of questions whose gold stands among the first k (paper, Eq. 10)."""
     return float((np.asarray(ranks) <= k).mean())
+
+
+def pooled_scores(ranks: Sequence[NDArray[np.int64]], dropped: int) -> Scores:
+    """The mean over pools of each pool's metrics; `ranks` are those of each pool's questions, `dropped` of none."""
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.mean(values))
+
+    return Scores(
+        r1=mean([recall_at(r, 1) for r in ranks]),
+        r3=mean([recall_at(r, 3) for r in ranks]),
+        r5=mean([recall_at(r, 5) for r in ranks]),
+        mrr=mean([mrr(r) for r in ranks]),
+        n=sum(len(r) for r in ranks),
+        pools=len(ranks),
+        dropped=dropped,
+    )

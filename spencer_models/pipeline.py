@@ -1,194 +1,253 @@
-"""From a recipe to a pack. Each step leaves its result in a folder named by all that it depends on, and is done once.
+"""From a recipe to trained models: corpus → dual encoder → re-ranker; `students` goes on from here.
 
-So a run that was stopped goes on where it was, and a recipe that differs in the re-ranker alone keeps its student.
+Asking for a result makes whatever it needs and is not there yet.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
-from spencer_desktop.core.chunking import DEFAULT_LIMITS, chunk_file
-from spencer_desktop.core.text import MAX_CODE_CHARS, query_text
-from spencer_desktop.core.types import Floats
-from spencer_models.backbones.minilm import (
-    WEIGHTS_NAME,
-    Encoder,
-    PairScorer,
-    base_folder,
-    compress,
-    load_bert,
-    load_tokenizer,
-    save_bert,
-    save_weights,
-)
-from spencer_models.config import Recipe, fingerprint
-from spencer_models.cross import GroupSampler, Pool, train_reranker
-from spencer_models.data.collation import Collator
-from spencer_models.data.corpus import TRAIN, VALID, training_text
-from spencer_models.data.leakage import read_held_out
-from spencer_models.data.prepare import SUMMARY_NAME, Corpus, build_corpus, read_corpus
-from spencer_models.data.queries import training_query, variants
-from spencer_models.distill import QueryCorpus, Teaching, distil, mean_cosine, query_corpus
-from spencer_models.encode import encode, encode_once
-from spencer_models.loop import Plan
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.types import Floats, Ids
+from spencer_models.backbones.base import Backbone, Pretrained
+from spencer_models.backbones.checkpoint import WEIGHTS_NAME, write_weights
+from spencer_models.backbones.families import FAMILIES, open_backbone
+from spencer_models.backbones.scorer import PairScorer
+from spencer_models.backbones.scratch import Scratch
+from spencer_models.backbones.vocabulary import VOCABULARY_NAME
+from spencer_models.config import CrossConfig, Recipe, TrainingConfig, fingerprint
+from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler, Sampler
+from spencer_models.data.corpus import TRAIN, Corpus, Pair, Sentence, read_corpus
+from spencer_models.data.negatives import hard_negatives
+from spencer_models.dual import DualEncoder, DualTask
+from spencer_models.encode import once
+from spencer_models.examples import Example, training_examples
+from spencer_models.machine import find_machine
 from spencer_models.progress import Report
+from spencer_models.stage import Stage, plan_of
+from spencer_models.validation import Reading, Validation
 
-# The models cut for themselves, and without its documentation a function may well fit.
-whole_functions = partial(chunk_file, limits=replace(DEFAULT_LIMITS, max_chars=MAX_CODE_CHARS))
+_SCALE_NAME = "recall_scale.json"
 
 
 class Run:
-    """One recipe on one set of inputs. Asking for a result makes whatever it needs and is not there yet.
+    """One recipe on one corpus. Folders stand under `work`, named by all that they depend on."""
 
-    `base` is the folder of the checkpoint that everything starts from; None means the installed all-MiniLM-L6-v2.
-    """
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        pair_files: Sequence[Path],
-        held_out_files: Sequence[Path],
-        work: Path,
-        report: Report,
-        base: Path | None = None,
-    ) -> None:
+    def __init__(self, recipe: Recipe, corpus_folder: Path, work: Path, report: Report) -> None:
         self.recipe = recipe
-        self.base = base or base_folder()
-        self._pair_files = tuple(pair_files)
-        self._held_out_files = tuple(held_out_files)
+        self.corpus_folder = corpus_folder
+        self.work = work
         self.report = report
-        parts: list[Any] = [recipe.corpus, *(_named_hash(p) for p in (*pair_files, *held_out_files))]
-        self.corpus_folder = work / f"corpus-{fingerprint(*parts)}"
-        parts += [_named_hash(self.base / WEIGHTS_NAME), recipe.precision, recipe.lengths]
-        self.vectors_folder = work / f"vectors-{fingerprint(*parts)}"
-        parts += [recipe.seed, recipe.distill]
-        self.student_folder = work / f"student-{fingerprint(*parts)}"
-        parts += [recipe.rerank]
-        self.reranker_folder = work / f"reranker-{fingerprint(*parts)}"
-        self.pack_folder = work / f"pack-{fingerprint(*parts, recipe.version)}"
-        torch.set_num_threads(recipe.threads)
+        self.machine = find_machine(recipe.precision)
+        text = fingerprint(recipe.text)
+        asked = recipe.evaluate.valid_questions
+        base = (self.summary["sha256"], recipe.backbone, text, recipe.seed, self.machine.precision, asked)
+        self.dual_stage = self._stage("dual", *base, replace(recipe.dual, hard_epochs=0.0))
+        self.hard_stage = self._stage("dual-hard", *base, recipe.dual)
+        self.cross_stage = self._stage("cross", *base, recipe.dual, recipe.cross)
+        self.students_fingerprint = fingerprint(*base, recipe.dual)
+
+    def _stage(self, kind: str, *parts: Any) -> Stage:
+        return Stage(self.work / f"{kind}-{fingerprint(kind, *parts)}")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Counts, sources and hashes of the corpus."""
+        return dict(self.corpus.summary)
 
     @cached_property
     def corpus(self) -> Corpus:
-        """Mined and read pairs; written on the first use."""
-        folder = self.corpus_folder
-        if not (folder / SUMMARY_NAME).is_file():
-            held_out = read_held_out(self._held_out_files)
-            build_corpus(self.recipe.corpus, self._pair_files, held_out, whole_functions, folder, self.report)
-        return read_corpus(folder)
+        return read_corpus(self.corpus_folder)
 
     @cached_property
-    def teacher(self) -> Encoder:
-        """The full encoder: the base weights, as they are."""
-        return Encoder(load_bert(self.base))
+    def pairs(self) -> list[Pair]:
+        """The training split; `examples` and all vectors of it are in this order."""
+        return [self.corpus.pairs[i] for i in self._training_numbers]
 
     @cached_property
-    def collator(self) -> Collator:
-        return Collator(load_tokenizer(self.base))
+    def _training_numbers(self) -> list[int]:
+        return [number for number, pair in enumerate(self.corpus.pairs) if pair.split == TRAIN]
 
     @cached_property
-    def code_vectors(self) -> Floats:
-        """float32 [pairs, d]: the teacher's vector of each pair's training text, of no text for held-out pairs."""
-        texts = [training_text(p) if p.split == TRAIN else "" for p in self.corpus.pairs]
-        return self._vectors(self.vectors_folder / "codes.npy", self.teacher, texts, self.recipe.lengths.code)
+    def sentences(self) -> list[Sentence]:
+        """What else the documentation of the training split says; `pair` is a position in `pairs`."""
+        positions = {number: place for place, number in enumerate(self._training_numbers)}
+        return [replace(s, pair=positions[s.pair]) for s in self.corpus.sentences if s.pair in positions]
 
     @cached_property
-    def questions(self) -> QueryCorpus:
-        return query_corpus(self.corpus)
+    def examples(self) -> list[Example]:
+        return training_examples(self.pairs, self.recipe.text)
 
     @cached_property
-    def student(self) -> Encoder:
-        """The distilled query encoder."""
-        folder = self.student_folder
-        if not (folder / WEIGHTS_NAME).is_file():
-            config = self.recipe.distill
-            student = Encoder(compress(load_bert(self.base), config.layers))
-            teaching = Teaching(
-                self.questions,
-                self._vectors(
-                    self.vectors_folder / "questions.npy",
-                    self.teacher,
-                    self.questions.texts,
-                    self.recipe.lengths.query,
-                ),
-                self.code_vectors,
-            )
-            self.report(f"distilling {len(self.questions.texts)} texts into layers {config.layers}")
-            plan = self._plan(config.learning_rate, config.warmup, config.weight_decay, config.minutes)
-            distil(
-                student,
-                teaching,
-                self.collator,
-                plan,
-                batch=config.batch,
-                max_tokens=self.recipe.lengths.query,
-                folder=folder,
-                report=self.report,
-            )
-            save_bert(student.bert, folder)
-        return Encoder(load_bert(folder))
-
-    @cached_property
-    def reranker(self) -> PairScorer:
-        """The trained cross-encoder."""
-        folder = self.reranker_folder
-        config = self.recipe.rerank
-        weights = folder / WEIGHTS_NAME
-        scorer = PairScorer(load_bert(self.base, dropout=config.dropout), config.head)
-        if not weights.is_file():
-            sampler = GroupSampler(self._pools(), config.mix, config.depth, config.negatives, self.recipe.seed)
-            plan = self._plan(config.learning_rate, config.warmup, config.weight_decay, config.minutes)
-            train_reranker(scorer, sampler, self.collator, config, plan, folder, self.report)
-            save_weights(scorer, weights)
-        scorer.load_state_dict(load_file(weights))
-        return scorer
-
-    def _pools(self) -> list[Pool]:
-        numbers: dict[str, list[int]] = {}
-        for number, pair in enumerate(self.corpus.pairs):
-            if pair.split == TRAIN:
-                numbers.setdefault(self.corpus.group(pair), []).append(number)
-        pools = []
-        for name, rows in sorted(numbers.items()):
-            pairs = [self.corpus.pairs[i] for i in rows]
-            queries = tuple(query_text(training_query(p)) for p in pairs)
-            vectors = self._vectors(
-                self.student_folder / f"pool-{name}.npy", self.student, queries, self.recipe.lengths.query
-            )
-            codes = tuple(training_text(p) for p in pairs)
-            pools.append(Pool(name, queries, codes, vectors, self.code_vectors[rows]))
-        return pools
-
-    def _vectors(self, path: Path, encoder: Encoder, texts: Sequence[str], length: int) -> Floats:
-        return encode_once(path, encoder, self.collator, texts, length, self.recipe.precision, self.report)
-
-    def _plan(self, learning_rate: float, warmup: float, weight_decay: float, minutes: float) -> Plan:
-        return Plan(learning_rate, warmup, weight_decay, self.recipe.seed, self.recipe.precision, minutes=minutes)
-
-    def corpus_summary(self) -> dict[str, Any]:
-        """Counts, sources and hashes of the corpus."""
-        _ = self.corpus
-        return cast(dict[str, Any], json.loads((self.corpus_folder / SUMMARY_NAME).read_text(encoding="utf-8")))
-
-    def student_figures(self) -> dict[str, float]:
-        """How near the student is to its teacher on held-out questions: the mean cosine, and over how many."""
-        texts = sorted(
-            {query_text(t) for p in self.corpus.pairs if p.split == VALID for t in variants(p.query, p.symbol)}
+    def backbone(self) -> Backbone:
+        config = self.recipe.backbone
+        source = config.checkpoint or self._vocabulary()
+        return open_backbone(
+            config.family, source, pooling=config.pooling, symbol_header=self.recipe.text.symbol_header
         )
-        length, precision = self.recipe.lengths.query, self.recipe.precision
-        taught = encode(self.teacher, self.collator, texts, length, precision, self.report)
-        learnt = encode(self.student, self.collator, texts, length, precision, self.report)
-        return {"mean_cosine": round(mean_cosine(learnt, taught), 4), "questions": len(texts)}
 
+    def _vocabulary(self) -> str:
+        """The folder of the vocabulary of a family that starts from nothing; "" for a family with a checkpoint."""
+        kind = FAMILIES.get(self.recipe.backbone.family)
+        if kind is None or not issubclass(kind, Scratch):
+            return ""
+        folder = self.work / f"vocabulary-{fingerprint(kind.family, self.summary['sha256'], self.recipe.text)}"
+        if not (folder / VOCABULARY_NAME).is_file():
+            kind.prepare([e.code for e in self.examples], [e.query for e in self.examples], folder)
+        return str(folder)
 
-def _named_hash(path: Path) -> list[str]:
-    return [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+    @cached_property
+    def pretrained(self) -> Pretrained:
+        """The backbone, where it is one that can be re-ranked with and distilled. UserError otherwise."""
+        if not isinstance(self.backbone, Pretrained):
+            raise UserError(
+                f"{self.recipe.backbone.family} starts from nothing: it has no re-ranker and no students",
+                hint="Leave [cross], [distill] and [export] out of its recipe.",
+            )
+        return self.backbone
+
+    @cached_property
+    def reading(self) -> Reading:
+        return Reading(self.backbone, self.recipe.text, self.machine, self.report)
+
+    @cached_property
+    def validation(self) -> Validation:
+        validation = Validation(self.reading, self.recipe.evaluate)
+        validation.load(self.corpus)
+        return validation
+
+    @cached_property
+    def dual_folder(self) -> Path:
+        """Where the trained sides stand, "code" and "query"."""
+        return (self.hard_stage if self.recipe.dual.hard_epochs else self.dual_stage).folder
+
+    @cached_property
+    def dual(self) -> DualEncoder:
+        """The trained dual encoder, in evaluation mode on the machine."""
+        training = self.recipe.dual.training
+        if not self.dual_stage.is_done:
+            self._train_dual(self.dual_stage, self.fresh_dual(training.dropout), training, None)
+        if self.recipe.dual.hard_epochs and not self.hard_stage.is_done:
+            first = self._load_dual(self.dual_stage.folder)
+            hard = self._mine(first, self.recipe.dual.hard_depth, self.dual_stage.folder)
+            longer = replace(training, epochs=self.recipe.dual.hard_epochs)
+            started = self._load_dual(self.dual_stage.folder, training.dropout)
+            self._train_dual(self.hard_stage, started, longer, hard)
+        return self._load_dual(self.dual_folder)
+
+    def fresh_dual(self, dropout: float) -> DualEncoder:
+        """The dual encoder as training begins."""
+        # Weights that no checkpoint has are drawn.
+        torch.manual_seed(self.recipe.seed)
+        return self._load_dual(None, dropout)
+
+    def _load_dual(self, folder: Path | None, dropout: float = 0.0) -> DualEncoder:
+        code = self.backbone.encoder("code", folder and folder / "code", dropout=dropout)
+        shared = self.recipe.backbone.shared
+        query = code if shared else self.backbone.encoder("query", folder and folder / "query", dropout=dropout)
+        return DualEncoder(query, code).to(self.machine.device).eval()
+
+    def _train_dual(self, stage: Stage, dual: DualEncoder, training: TrainingConfig, hard: Ids | None) -> None:
+        config = replace(self.recipe.dual, training=training)
+        seed = self.recipe.seed
+        task = DualTask(
+            dual,
+            self.backbone,
+            self.examples,
+            config,
+            self.recipe.text,
+            self.machine,
+            lambda: self.validation.dual(dual),
+            seed,
+            hard,
+        )
+
+        def save() -> None:
+            self.backbone.save(dual.code, stage.folder / "code")
+            self.backbone.save(dual.query, stage.folder / "query")
+
+        plan = plan_of(training, len(self.examples), seed)
+        stage.train(dual, task, plan, self.machine, save, self.report)
+
+    def _mine(self, dual: DualEncoder, depth: int, folder: Path) -> Ids:
+        queries, codes = self._example_vectors(dual, folder)
+        return hard_negatives(queries, codes, [e.query for e in self.examples], depth).codes
+
+    def _example_vectors(self, dual: DualEncoder, folder: Path) -> tuple[Floats, Floats]:
+        queries = once(
+            folder / "queries.npy", lambda: self.reading.queries(dual.query, [e.query for e in self.examples])
+        )
+        codes = once(folder / "codes.npy", lambda: self.reading.codes(dual.code, [e.code for e in self.examples]))
+        return queries, codes
+
+    @cached_property
+    def example_vectors(self) -> tuple[Floats, Floats]:
+        """The trained dual encoder's vectors of the training queries and codes, float32 [examples, d] each."""
+        return self._example_vectors(self.dual, self.dual_folder)
+
+    @cached_property
+    def scorer(self) -> PairScorer:
+        """The trained re-ranker, in evaluation mode on the machine."""
+        config = self.recipe.cross
+        if config is None:
+            raise UserError("The recipe has no [cross] section, and so no re-ranker")
+        stage = self.cross_stage
+        # The paper starts from the checkpoint; in a run of thousands of questions, what the code encoder learnt helps.
+        start = self.dual_folder / "code" if config.start == "dual" else None
+        if not stage.is_done:
+            _ = self.dual
+            self._train_cross(
+                stage, self.pretrained.scorer(config.head, start, dropout=config.training.dropout), config
+            )
+        scorer = self.pretrained.scorer(config.head, start)
+        scorer.load_state_dict(load_file(stage.folder / WEIGHTS_NAME))
+        return scorer.to(self.machine.device).eval()
+
+    def _train_cross(self, stage: Stage, scorer: PairScorer, config: CrossConfig) -> None:
+        sampler, examples = self._sampler(config)
+        recalls = self.validation.recalls(self.dual)
+        task = CrossTask(
+            scorer,
+            self.pretrained,
+            sampler,
+            config,
+            self.recipe.text.pair,
+            self.machine,
+            lambda: self.validation.reranked(scorer, recalls, config.recall_scale),
+        )
+
+        def save() -> None:
+            scale = config.recall_scale or self.validation.best_scale(scorer, recalls)
+            (stage.folder / _SCALE_NAME).write_text(json.dumps(scale), encoding="utf-8")
+            write_weights(scorer, stage.folder)
+
+        plan = plan_of(config.training, examples, self.recipe.seed)
+        stage.train(scorer, task, plan, self.machine, save, self.report)
+
+    def _sampler(self, config: CrossConfig) -> tuple[Sampler, int]:
+        """Where the pairs come from, and how many pairs or questions make an epoch."""
+        seed = self.recipe.seed
+        if config.data == "labelled":
+            labelled = [x for x in self.corpus.labelled if x.split == TRAIN]
+            if not labelled:
+                raise UserError(
+                    "The corpus has no labelled pairs", hint='Set cross.data = "groups", or give <CODESPLIT> files.'
+                )
+            return LabelledSampler(labelled, config.training.batch, seed), len(labelled)
+        queries, codes = self.example_vectors
+        mined = hard_negatives(queries, codes, [e.query for e in self.examples], config.depth)
+        sampler = GroupSampler(self.examples, queries, codes, mined, config, seed)
+        return sampler, len(sampler.reachable)
+
+    @cached_property
+    def recall_scale(self) -> float:
+        """How much the cosine weighs beside the re-ranker's logit: as trained, or as chosen on the validation split."""
+        _ = self.scorer
+        return float(json.loads((self.cross_stage.folder / _SCALE_NAME).read_text(encoding="utf-8")))

@@ -1,7 +1,9 @@
-"""Distillation and re-ranking on tiny random models: they learn, they start where they should, they resume."""
+"""The three tasks on tiny random models: what they feed, that they learn, and where they start."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,155 +11,338 @@ import pytest
 import torch
 
 from spencer_desktop.core.errors import UserError
-from spencer_models.backbones.minilm import Encoder, PairScorer, compress, load_bert, save_bert
-from spencer_models.config import RerankConfig
-from spencer_models.cross import GroupSampler, Pool, train_reranker
-from spencer_models.data.collation import Collator, ShuffledBatches, batches_by_length
-from spencer_models.distill import QueryCorpus, Teaching, distil, mean_cosine
-from spencer_models.encode import encode, encode_once, tensors
-from spencer_models.loop import Plan
-from tests.models.tiny import WORDS, tiny_bert, tiny_tokenizer
+from spencer_models.backbones.base import Code, compress, kept_layers
+from spencer_models.backbones.minilm import MiniLM
+from spencer_models.config import CrossConfig, DualConfig, EvaluateConfig, TextConfig, TrainingConfig
+from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler
+from spencer_models.data.collation import ShuffledBatches, batches_by_length
+from spencer_models.data.corpus import VALID, Corpus, Labelled, Pair
+from spencer_models.data.negatives import hard_negatives
+from spencer_models.distill import (
+    DistillTask,
+    Objective,
+    QueryCorpus,
+    Teaching,
+    all_queries,
+    mean_cosine,
+    queries_of_examples,
+)
+from spencer_models.dual import DualEncoder, DualTask
+from spencer_models.encode import once
+from spencer_models.examples import Example, pools, training_examples
+from spencer_models.loop import FitResult, Plan, Task, fit
+from spencer_models.retrieval import recall, rerank
+from spencer_models.validation import Reading, Validation
+from tests.models.regression import MACHINE, ignore
+from tests.models.tiny import WORDS, tiny_checkpoint
 
-COLLATOR = Collator(tiny_tokenizer())
+TEXT = TextConfig(query=16, code=32, pair=48)
+TRAINING = TrainingConfig(epochs=1, batch=16, learning_rate=5e-3, dropout=0.0)
 
 
-def _ignore(line: str) -> None:
-    pass
-
-
-def _texts(count: int, length: int, seed: int) -> tuple[str, ...]:
+def _texts(count: int, length: int, seed: int) -> list[str]:
     random = np.random.default_rng(seed)
-    return tuple(" ".join(random.choice(WORDS, length)) for _ in range(count))
+    return [" ".join(random.choice(WORDS, length)) for _ in range(count)]
 
 
-def _plan(steps: int, learning_rate: float) -> Plan:
-    return Plan(learning_rate, 0.1, 0.0, seed=5, precision="float32", steps=steps)
-
-
-def test_distillation_brings_the_student_to_the_teacher(tmp_path: Path) -> None:
-    teacher = Encoder(tiny_bert(layers=2))
-    student = Encoder(compress(teacher.bert, [0]))
-    texts, codes = _texts(64, 5, 1), _texts(16, 12, 2)
-    vectors = encode(teacher, COLLATOR, texts, 16, "float32", _ignore)
-    teaching = Teaching(
-        QueryCorpus(texts, np.arange(64) % 16), vectors, encode(teacher, COLLATOR, codes, 32, "float32", _ignore)
-    )
-    before = mean_cosine(encode(student, COLLATOR, texts, 16, "float32", _ignore), vectors)
-    distil(student, teaching, COLLATOR, _plan(60, 3e-3), batch=16, max_tokens=16, folder=tmp_path, report=_ignore)
-    after = mean_cosine(encode(student, COLLATOR, texts, 16, "float32", _ignore), vectors)
-    assert after > before + 0.02
-    assert after > 0.97
-
-
-def test_compress_takes_the_named_layers_and_saves_losslessly(tmp_path: Path) -> None:
-    bert = tiny_bert(layers=3)
-    small = compress(bert, [0, 2])
-    assert small.config.num_hidden_layers == 2
-    assert torch.equal(small.encoder.layer[1].output.dense.weight, bert.encoder.layer[2].output.dense.weight)
-    save_bert(small, tmp_path)
-    loaded = load_bert(tmp_path)
-    tokens = tensors(COLLATOR.texts(_texts(3, 4, 1), 16))
-    assert torch.equal(Encoder(small).eval()(*tokens), Encoder(loaded).eval()(*tokens))
-
-
-def test_wrong_layers_folders_and_weights_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="3 layers"):
-        compress(tiny_bert(layers=3), [3])
-    with pytest.raises(UserError, match=r"No safetensors checkpoint"):
-        load_bert(tmp_path)
-    save_bert(tiny_bert(layers=1), tmp_path)
-    config = tmp_path / "config.json"
-    config.write_text(config.read_text().replace('"num_hidden_layers": 1', '"num_hidden_layers": 2'))
-    with pytest.raises(UserError, match="do not fit"):
-        load_bert(tmp_path)
-
-
-def _pool(name: str, seed: int, encoder: Encoder) -> Pool:
+def _examples(count: int, seed: int) -> list[Example]:
     """Codes that hold the words of their questions, and others."""
-    queries = _texts(40, 3, seed)
-    codes = tuple(f"{q} {noise}" for q, noise in zip(queries, _texts(40, 6, seed + 100), strict=True))
-    vectors = [encode(encoder, COLLATOR, texts, 32, "float32", _ignore) for texts in (queries, codes)]
-    return Pool(name, queries, codes, vectors[0], vectors[1])
+    queries, noise = _texts(count, 3, seed), _texts(count, 6, seed + 100)
+    return [Example(q, Code(f"{q} {n}", "python")) for q, n in zip(queries, noise, strict=True)]
+
+
+def _fit(task: Task, model: torch.nn.Module, folder: Path, steps: int, rate: float) -> FitResult:
+    return fit(model, task, Plan(steps, rate, 0.1, 0.0, seed=5, validations=1), MACHINE, folder, ignore)
 
 
 @pytest.fixture(scope="module")
-def pools() -> list[Pool]:
-    encoder = Encoder(tiny_bert(layers=1))
-    return [_pool("a", 1, encoder), _pool("b", 2, encoder), _pool("unused", 3, encoder)]
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> MiniLM:
+    return MiniLM(tiny_checkpoint(tmp_path_factory.mktemp("base"), layers=3))
 
 
-def test_groups_hold_the_answer_first_and_others_of_the_same_pool(pools: list[Pool]) -> None:
-    sampler = GroupSampler(pools, {"a": 0.7, "b": 0.3}, depth=12, negatives=3, seed=1)
-    answers = {q: c for p in pools for q, c in zip(p.queries, p.codes, strict=True)}
-    of_pool = {c: p.name for p in pools for c in p.codes}
-    groups = [g for step in range(30) for g in sampler.groups(step, step / 30, 4)]
-    for group in groups:
-        assert group.codes[0] == answers[group.query]
-        assert group.codes[0] not in group.codes[1:]
-        assert len(group.codes) == len(group.cosines) == 4
-        assert len({of_pool[c] for c in group.codes}) == 1
-    share = sum(of_pool[g.codes[0]] == "a" for g in groups) / len(groups)
-    assert 0.5 < share < 0.9
-    assert not any(of_pool[g.codes[0]] == "unused" for g in groups)
+@pytest.fixture(scope="module")
+def reading(backbone: MiniLM) -> Reading:
+    return Reading(backbone, TEXT, MACHINE, ignore)
 
 
-def test_groups_depend_on_the_step_alone_and_get_harder(pools: list[Pool]) -> None:
-    first, second = (GroupSampler(pools, {"a": 1.0}, depth=12, negatives=3, seed=1) for _ in range(2))
-    first.groups(0, 0.0, 9)
-    for a, b in zip(first.groups(7, 0.5, 4), second.groups(7, 0.5, 4), strict=True):
-        assert (a.query, a.codes) == (b.query, b.codes)
+def _mrr(dual: DualEncoder, reading: Reading, examples: list[Example]) -> float:
+    queries = reading.queries(dual.query, [e.query for e in examples])
+    codes = reading.codes(dual.code, [e.code for e in examples])
+    return float((1 / recall(queries, codes, 5).ranks).mean())
+
+
+@pytest.mark.parametrize(
+    ("shared", "changes"),
+    [
+        (True, {}),
+        (False, {"contrasts": ("cross",), "literal": True, "temperature": 0.2}),
+        (False, {"objective": "margin", "margin": 0.5}),
+    ],
+)
+def test_dual_training_ranks_the_answers_of_unseen_questions_higher(
+    tmp_path: Path, backbone: MiniLM, reading: Reading, shared: bool, changes: dict[str, object]
+) -> None:
+    code = backbone.encoder("code", dropout=0.1)
+    dual = DualEncoder(code if shared else backbone.encoder("query", dropout=0.1), code)
+    unseen = _examples(60, 7)
+    before = _mrr(dual, reading, unseen)
+    config = replace(DualConfig(TRAINING), **changes)  # type: ignore[arg-type]
+    task = DualTask(
+        dual, backbone, _examples(96, 1), config, TEXT, MACHINE, lambda: _mrr(dual, reading, unseen), seed=2
+    )
+    result = _fit(task, dual, tmp_path, 60, 3e-3)
+    assert result.score > before + 0.1
+
+
+def test_micro_batches_change_memory_and_nothing_else(backbone: MiniLM) -> None:
+    dual = DualEncoder(backbone.encoder("query"), backbone.encoder("code"))
+    gradients = []
+    for micro_batch in (0, 3):
+        dual.zero_grad()
+        config = DualConfig(replace(TRAINING, batch=8, micro_batch=micro_batch))
+        task = DualTask(dual, backbone, _examples(32, 1), config, TEXT, MACHINE, lambda: 0.0, seed=2)
+        batch = task.batch(1, 0.0)
+        assert len(batch.codes) == (3 if micro_batch else 1)
+        task.backward(batch)
+        gradients.append(torch.cat([p.grad.flatten() for p in dual.parameters() if p.grad is not None]))
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5)
+
+
+def test_hard_negatives_join_the_batch_and_raise_its_loss(backbone: MiniLM) -> None:
+    dual = DualEncoder(*(2 * [backbone.encoder("code")]))
+    examples = _examples(32, 1)
+    hard = (np.arange(32)[:, None] + np.array([[1, 2]])) % 32
+    hard[5] = -1
+    losses = []
+    for mined in (None, hard):
+        config = DualConfig(replace(TRAINING, batch=8), contrasts=("cross",), hard_negatives=2)
+        task = DualTask(dual, backbone, examples, config, TEXT, MACHINE, lambda: 0.0, 2, mined)
+        batch = task.batch(0, 0.0)
+        losses.append(task.backward(batch))
+    rows = sum(len(part["input_ids"]) for part in batch.hard)
+    assert 0 < rows <= 16
+    assert losses[1] > losses[0]
+
+
+@pytest.fixture(scope="module")
+def vectors(backbone: MiniLM, reading: Reading) -> tuple[list[Example], np.ndarray, np.ndarray]:
+    examples = _examples(80, 3)
+    encoder = backbone.encoder("code")
+    queries = reading.queries(encoder, [e.query for e in examples])
+    return examples, queries, reading.codes(encoder, [e.code for e in examples])
+
+
+CROSS = CrossConfig(replace(TRAINING, batch=4), negatives=3, depth=12, head="interaction", loss="listwise")
+
+
+def _sampler(vectors: tuple[list[Example], np.ndarray, np.ndarray], config: CrossConfig = CROSS) -> GroupSampler:
+    examples, queries, codes = vectors
+    mined = hard_negatives(queries, codes, [e.query for e in examples], config.depth)
+    return GroupSampler(examples, queries, codes, mined, config, seed=1)
+
+
+def test_groups_hold_the_answer_first_then_others_and_their_cosines(vectors) -> None:  # type: ignore[no-untyped-def]
+    examples, queries, codes = vectors
+    sampler = _sampler(vectors)
+    place = {e.query: i for i, e in enumerate(examples)}
+    for number in range(10):
+        draw = sampler.draw(number, number / 10)
+        assert draw.labels.tolist() == len(draw.pairs) // 4 * [1, 0, 0, 0]
+        for start in range(0, len(draw.pairs), 4):
+            row = place[draw.pairs[start][1]]
+            assert draw.pairs[start][0] == examples[row].code
+            others = draw.pairs[start + 1 : start + 4]
+            assert all(query == examples[row].query and code != examples[row].code for code, query in others)
+            numbers = [next(i for i, e in enumerate(examples) if e.code == c) for c, _ in draw.pairs[start : start + 4]]
+            np.testing.assert_allclose(draw.cosines[start : start + 4], codes[numbers] @ queries[row], rtol=1e-5)
+
+
+def test_groups_depend_on_their_number_alone_and_get_harder(vectors) -> None:  # type: ignore[no-untyped-def]
+    first, second = _sampler(vectors), _sampler(vectors)
+    first.draw(0, 0.0)
+    assert first.draw(7, 0.5).pairs == second.draw(7, 0.5).pairs
     early, late = (
-        np.mean([g.cosines[1:].mean() for step in range(40) for g in first.groups(step, progress, 4)])
+        np.mean([first.draw(n, progress).cosines.reshape(-1, 4)[:, 1:].mean() for n in range(40)])
         for progress in (0.0, 0.99)
     )
     assert late > early
 
 
-@pytest.mark.parametrize(("head", "loss"), [("cls", "pointwise"), ("interaction", "listwise")])
-def test_the_reranker_starts_at_the_recall_order_and_learns(
-    tmp_path: Path, pools: list[Pool], head: str, loss: str
-) -> None:
-    scorer = PairScorer(tiny_bert(layers=1, seed=4), head)
-    pairs = [(c, q) for q, c in zip(pools[0].queries, pools[0].codes, strict=True)]
-    tokens = tensors(COLLATOR.pairs(pairs, 32))
-    assert torch.equal(scorer(*tokens), torch.zeros(40))
-    sampler = GroupSampler(pools, {"a": 0.5, "b": 0.5}, depth=12, negatives=3, seed=1)
-    config = RerankConfig(
-        head=head, loss=loss, minutes=0, groups=8, negatives=3, max_tokens=32, learning_rate=0.0, warmup=0.1,
-        weight_decay=0.0, dropout=0.0, recall_scale=5.0, depth=12, candidates=4, mix={},
-    )  # fmt: skip
-    losses: list[float] = []
-    for steps in (1, 40):
-        result = train_reranker(scorer, sampler, COLLATOR, config, _plan(steps, 5e-3), tmp_path / str(steps), _ignore)
-        losses.append(result.loss)
-    assert losses[1] < 0.8 * losses[0]
+def test_every_reachable_question_is_asked_once_an_epoch(vectors) -> None:  # type: ignore[no-untyped-def]
+    sampler = _sampler(vectors)
+    examples = vectors[0]
+    per_epoch = math.ceil(len(sampler.reachable) / 4)
+    asked = [pairs[0][1] for n in range(per_epoch) for pairs in np.array_split(sampler.draw(n, 0.5).pairs, 1)]
+    assert len(asked) == per_epoch
+    queries = {q for n in range(per_epoch) for _, q in sampler.draw(n, 0.5).pairs}
+    assert queries == {examples[i].query for i in sampler.reachable}
 
 
-def test_a_pool_without_reachable_answers_is_an_error(pools: list[Pool]) -> None:
-    pool = pools[0]
-    lost = Pool("a", pool.queries, pool.codes, -pool.code_vectors, pool.code_vectors)
+def test_questions_whose_answer_is_far_down_are_an_error_when_there_is_no_other(vectors) -> None:  # type: ignore[no-untyped-def]
+    examples, _, codes = vectors
     with pytest.raises(UserError, match="No question's answer"):
-        GroupSampler([lost], {"a": 1.0}, depth=2, negatives=1, seed=1)
+        _sampler((examples, -codes, codes), replace(CROSS, depth=2, negatives=1))
 
 
-def test_an_unknown_head_is_refused() -> None:
-    with pytest.raises(UserError, match="max"):
-        PairScorer(tiny_bert(), "max")
+def test_labelled_pairs_are_drawn_as_they_stand_once_an_epoch() -> None:
+    labelled = [Labelled(f"q{i}", f"c{i}", "python", i % 2, "train") for i in range(10)]
+    sampler = LabelledSampler(labelled, 4, seed=1)
+    for epoch in (0, 1):
+        draws = [sampler.draw(3 * epoch + n, 0.0) for n in range(3)]
+        found = sorted((q, c.text, int(y)) for d in draws for (c, q), y in zip(d.pairs, d.labels, strict=True))
+        assert found == sorted((x.query, x.code, x.label) for x in labelled)
+    assert sampler.draw(0, 0.0).pairs != sampler.draw(3, 0.0).pairs
 
 
-def test_encoding_keeps_order_and_is_done_once(tmp_path: Path) -> None:
-    encoder = Encoder(tiny_bert())
+@pytest.mark.parametrize(
+    ("head", "loss", "scale"), [("cls", "pointwise", 0.0), ("interaction", "listwise", 0.0), ("cls", "listwise", 5.0)]
+)
+def test_the_reranker_starts_at_nothing_and_learns(
+    tmp_path: Path,
+    backbone: MiniLM,
+    vectors,  # type: ignore[no-untyped-def]
+    head: str,
+    loss: str,
+    scale: float,
+) -> None:
+    config = replace(CROSS, head=head, loss=loss, recall_scale=scale)
+    scorer = backbone.scorer(head)
+    pairs = [(e.code, e.query) for e in vectors[0][:9]]
+    assert torch.equal(scorer(**backbone.pairs(pairs, 48)), torch.zeros(9))
+    task = CrossTask(scorer, backbone, _sampler(vectors, config), config, 48, MACHINE, lambda: 0.0)
+    first = task.backward(task.batch(0, 0.0))
+    result = _fit(task, scorer, tmp_path, 120, 4e-3)
+    assert result.loss < 0.8 * first
+
+
+def test_logits_come_back_in_the_order_of_the_pairs(backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
+    """A scorer whose loss is the sum of the logits weighed by the labels gets the gradient of exactly those pairs."""
+    scorer = backbone.scorer("cls")
+    torch.nn.init.normal_(scorer.weight)
+    task = CrossTask(scorer, backbone, _sampler(vectors), CROSS, 48, MACHINE, lambda: 0.0)
+    batch = task.batch(0, 0.0)
+    with torch.no_grad():
+        rows = torch.cat([scorer(**part) for part in batch.parts])
+        draw = _sampler(vectors).draw(0, 0.0)
+        alone = torch.cat([scorer(**backbone.pairs([pair], 48)) for pair in draw.pairs])
+    torch.testing.assert_close(rows[torch.argsort(batch.order)], alone, rtol=1e-4, atol=1e-5)
+
+
+def _teaching(backbone: MiniLM, reading: Reading) -> tuple[Teaching, list[str]]:
+    teacher = backbone.encoder("query")
+    texts = _texts(64, 5, 1)
+    corpus = QueryCorpus(tuple(texts), np.arange(64) % 16)
+    codes = [Code(text, "python") for text in _texts(16, 12, 2)]
+    return Teaching(corpus, reading.queries(teacher, texts), reading.codes(teacher, codes)), texts
+
+
+@pytest.mark.parametrize("objective", ["loss_single", "loss_dual", "loss_spencer", "loss_contra", "direct_train"])
+def test_each_objective_lowers_its_loss(
+    tmp_path: Path, backbone: MiniLM, reading: Reading, objective: Objective
+) -> None:
+    teaching, texts = _teaching(backbone, reading)
+    student = compress(backbone.encoder("query", dropout=0.0), 2)
+    training = replace(TRAINING, batch=16)
+    task = DistillTask(
+        student, backbone, teaching, objective, training, TEXT, MACHINE, lambda: 0.0, seed=3, temperature=0.05
+    )
+    before = mean_cosine(reading.queries(student, texts), teaching.queries)
+    first = task.backward(task.batch(0, 0.0))
+    result = _fit(task, student, tmp_path, 60, 3e-3)
+    assert result.loss < 0.8 * first
+    after = mean_cosine(reading.queries(student, texts), teaching.queries)
+    if objective in ("loss_single", "loss_spencer"):
+        assert after > max(0.9, before)
+
+
+def test_layers_are_kept_evenly_with_the_first_and_the_last(backbone: MiniLM) -> None:
+    assert kept_layers(12, 3) == (0, 1, 3, 4, 6, 7, 8, 10, 11)
+    assert kept_layers(6, 3) == (0, 2, 5)
+    assert kept_layers(6, 5) == (0,)
+    assert compress(backbone.encoder("query"), 1).stack.depth == 2
+    with pytest.raises(UserError, match="3 layers cannot be taken from a model of 3"):
+        compress(backbone.encoder("query"), 3)
+
+
+def test_the_query_corpora_are_distinct_and_point_at_their_code() -> None:
+    pairs = [
+        Pair("Returns the parsed value", "c", "c", "Reader.parse_value", "python", "s", "train"),
+        Pair("Returns the parsed value", "d", "d", "f", "python", "s", "train"),
+    ]
+    examples = training_examples(pairs, TEXT)
+    assert queries_of_examples(examples).texts == ("Returns the parsed value",)
+    everything = all_queries(pairs, [])
+    assert "reader parse value" in everything.texts
+    assert everything.examples[everything.texts.index("Returns the parsed value")] == 0
+    assert len(set(everything.texts)) == len(everything.texts) == len(everything.examples)
+
+
+def test_pools_are_whole_and_what_is_dropped_is_counted() -> None:
+    pairs = [Pair(f"q{i}", f"c{i}", f"c{i}", "", "python", "s", "test") for i in range(25)]
+    whole, dropped = pools(pairs, 10)
+    assert ([len(p.queries) for p in whole], dropped) == ([10, 10], 5)
+    asked = [q for p in whole for q in p.queries]
+    assert asked != sorted(asked)
+    assert all(c.text == "c" + q[1:] for p in whole for q, c in zip(p.queries, p.codes, strict=True))
+    assert pools(list(reversed(pairs)), 10)[0] == whole
+    assert [len(p.queries) for p in pools(pairs, 10, whole=False)[0]] == [10, 10, 5]
+
+
+def test_validation_counts_each_language_once(backbone: MiniLM, reading: Reading) -> None:
+    pairs = tuple(
+        Pair(q, f"{q} {q}", f"{q} {q}", "", language, "s", VALID)
+        for language, count in (("python", 30), ("java", 6))
+        for q in _texts(count, 4, count)
+    )
+    validation = Validation(
+        reading, EvaluateConfig(valid_questions=20, valid_reranked=5, candidates=3, most_candidates=4)
+    )
+    validation.load(Corpus(pairs, (), (), {}))
+    assert sorted(len(p.queries) for p in validation.pools) == [6, 20]
+    encoder = backbone.encoder("code")
+    dual = DualEncoder(encoder, encoder)
+    by_language = []
+    for pool in validation.pools:
+        found = recall(reading.queries(encoder, pool.queries), reading.codes(encoder, pool.codes), 3)
+        by_language.append(float((1 / found.ranks).mean()))
+    assert validation.dual(dual) == pytest.approx(np.mean(by_language))
+    recalls = validation.recalls(dual)
+    assert [len(r.ranks) for r in recalls] == [min(5, len(p.queries)) for p in validation.pools]
+    scorer = backbone.scorer("cls")
+    # An untrained re-ranker gives every candidate the same logit: ties count against the answer.
+    pure = validation.reranked(scorer, recalls, 0.0)
+    mixed = validation.reranked(scorer, recalls, 5.0)
+    assert mixed == pytest.approx(np.mean([(1 / r.ranks).mean() for r in recalls]))
+    assert pure < mixed
+    assert validation.best_scale(scorer, recalls) == 1.0
+    with pytest.raises(UserError, match="no pairs for validation"):
+        Validation(reading, EvaluateConfig()).load(Corpus((), (), (), {}))
+
+
+def test_reranking_appends_the_remainder_in_recall_order() -> None:
+    codes = np.eye(4, dtype=np.float32)
+    queries = np.array([[0.9, 0.8, 0.7, 0.1], [0.2, 0.1, 0.9, 0.8]], np.float32)
+    found = recall(queries, codes, 3)
+    assert found.ranks.tolist() == [1, 4]
+    assert found.top.tolist() == [[0, 1, 2], [2, 3, 0]]
+    logits = np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 2.0]], np.float32)
+    assert rerank(found, logits, 3, 0.0).tolist() == [3, 4]
+    assert rerank(found, logits, 2, 0.0).tolist() == [2, 4]
+    assert rerank(found, logits, 3, 100.0).tolist() == [1, 4]
+
+
+def test_encoding_keeps_order_and_is_done_once(tmp_path: Path, backbone: MiniLM, reading: Reading) -> None:
+    encoder = backbone.encoder("query").train()
     texts = ["read a file", "sort", "parse json text from path of the file", "x"]
-    rows = encode(encoder, COLLATOR, texts, 16, "float32", _ignore)
+    rows = reading.queries(encoder, texts)
+    assert encoder.training
     for text, row in zip(texts, rows, strict=True):
-        alone = encode(encoder, COLLATOR, [text], 16, "float32", _ignore)[0]
-        np.testing.assert_allclose(row, alone, atol=1e-6)
+        np.testing.assert_allclose(row, reading.queries(encoder, [text])[0], atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+    assert reading.queries(encoder, []).shape == (0, 32)
     path = tmp_path / "v" / "texts.npy"
-    kept = encode_once(path, encoder, COLLATOR, texts, 16, "float32", _ignore)
-    np.testing.assert_allclose(kept, rows, atol=1e-3)
-    other = encode_once(path, Encoder(tiny_bert(seed=9)), COLLATOR, texts, 16, "float32", _ignore)
-    np.testing.assert_array_equal(other, kept)
+    np.testing.assert_allclose(once(path, lambda: rows), rows, atol=1e-3)
+    np.testing.assert_allclose(once(path, lambda: -rows), rows, atol=1e-3)
 
 
 def test_batches_cover_everything_once_an_epoch() -> None:
@@ -170,10 +355,3 @@ def test_batches_cover_everything_once_an_epoch() -> None:
     spread = [np.ptp([lengths[i] for i in batches.at(step)]) for step in range(126)]
     assert np.median(spread) < 10
     assert sorted(i for batch in batches_by_length(lengths, 7, 300) for i in batch) == list(range(1003))
-
-
-def test_pairs_are_cut_longest_first_and_the_query_has_type_one() -> None:
-    tokens = COLLATOR.pairs([("read " * 40, "open the file"), ("x", "y")], 16)
-    assert tokens.input_ids.shape == (2, 16)
-    assert tokens.token_type_ids[0].tolist() == [0] * 12 + [1] * 4
-    assert tokens.attention_mask[1].tolist() == [1] * 5 + [0] * 11

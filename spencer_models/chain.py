@@ -1,0 +1,70 @@
+"""The whole chain of a recipe, step by step, up to the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from spencer_models.config import Recipe, fingerprint, read_recipe
+from spencer_models.data.corpus import SUMMARY_NAME
+from spencer_models.data.leakage import read_held_out
+from spencer_models.data.prepare import build_corpus
+from spencer_models.job import Job, Step
+from spencer_models.pipeline import Run
+from spencer_models.progress import Report
+from spencer_models.reproduce import Reproduction
+from spencer_models.results import RESULTS_NAME, write_results
+from spencer_models.tables import write_tables
+
+
+def do(job: Job, until: Step, report: Report) -> str:
+    """Does every step up to `until` that is not done yet and that the recipe has; returns where the result stands."""
+    recipe = _recipe(job)
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    corpus = job.corpus or _corpus(job, recipe, report)
+    if until is Step.CORPUS:
+        return str(corpus)
+    run = Run(recipe, corpus, job.work, report)
+    reproduction = Reproduction(run, job.command)
+    steps: dict[Step, Callable[[], object]] = {
+        Step.DUAL: lambda: run.dual,
+        Step.CROSS: lambda: recipe.cross and run.scorer,
+        Step.STUDENTS: lambda: reproduction.query_models,
+        Step.SCORES: lambda: _scores(reproduction, job.out),
+    }
+    if until in (Step.SCORES, Step.PACK):
+        # What is wrong with the test sets is said before the hours of training.
+        _ = reproduction.test_sets
+    for step, make in steps.items():
+        report(f"step {step.value}")
+        make()
+        if step is until:
+            break
+    return str(job.out if until in (Step.SCORES, Step.PACK) else job.work)
+
+
+def _recipe(job: Job) -> Recipe:
+    recipe = read_recipe(job.recipe)
+    if not job.checkpoint:
+        return recipe
+    return replace(recipe, backbone=replace(recipe.backbone, checkpoint=job.checkpoint))
+
+
+def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:
+    """The folder of the recipe's corpus, built if it is not there."""
+    excluded = [(path.name, path.stat().st_size) for path in job.excluded]
+    roots = [str(root.resolve()) for root in job.roots]
+    folder = job.work / f"corpus-{fingerprint(recipe.data, excluded, roots)}"
+    if not (folder / SUMMARY_NAME).is_file():
+        report("step corpus")
+        build_corpus(recipe.data, job.roots, read_held_out(job.excluded), folder, report)
+    return folder
+
+
+def _scores(reproduction: Reproduction, out: Path) -> None:
+    write_results(reproduction.results(), out)
+    write_tables([out / RESULTS_NAME], out)

@@ -1,0 +1,110 @@
+"""How well a pack answers held-out questions, through the code that the application runs it with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spencer_desktop.core.inference import Models
+from spencer_desktop.core.text import code_text, query_text
+from spencer_desktop.core.types import Ids
+from spencer_models.data.corpus import Corpus, text_number
+from spencer_models.metrics import gold_ranks, mrr, recall_at, reranked
+
+KS = (5, 10, 20)
+
+POOL = 500
+"""Codes of one set; the answers to its questions are among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Questions and the codes they are asked of; code i answers question i, the codes behind are answers of others."""
+
+    name: str
+    queries: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PackScores:
+    """Figures of one way of ranking one set."""
+
+    mrr: float
+    recall_at_1: float
+    recall_at_5: float
+    n: int
+
+
+def question_sets(corpus: Corpus, split: str, limit: int) -> list[QuestionSet]:
+    """A held-out split by source: at most `limit` questions of each over one pool. Documentation is left out."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for pair in corpus.of(split):
+        group = corpus.group(pair)
+        name = f"mined, {pair.language}" if group == "mined" else group
+        groups.setdefault(name, []).append((query_text(pair.query), code_text(pair.symbol, pair.bare)))
+    out = []
+    for name, entries in sorted(groups.items()):
+        entries.sort(key=lambda e: text_number(e[0] + e[1]))
+        asked = entries[: min(limit, POOL)]
+        out.append(QuestionSet(name, tuple(q for q, _ in asked), tuple(c for _, c in entries[:POOL])))
+    return out
+
+
+def evaluate(models: Models, sets: Sequence[QuestionSet], ks: Sequence[int] = KS) -> dict[str, dict[str, PackScores]]:
+    """Set → way of ranking → scores.
+
+    The ways: "full" and "distilled" (recall by either query encoder), and for each K, on top of "distilled", "cross@K"
+    (order of the logit alone) and "mix@K" (recall scale · cosine + logit).
+    """
+    return {s.name: {way: _scores(ranks) for way, ranks in _ranks(models, s, ks).items()} for s in sets}
+
+
+def means(scores: Mapping[str, Mapping[str, PackScores]]) -> dict[str, float]:
+    """Way of ranking → mean of the sets' MRR, each set counting once."""
+    ways = list(next(iter(scores.values())))
+    return {way: float(np.mean([by_way[way].mrr for by_way in scores.values()])) for way in ways}
+
+
+def rerank_helps(scores: Mapping[str, Mapping[str, PackScores]], k: int, tolerance: float = 0.005) -> bool:
+    """Whether the mix over the first `k` beats recall on the mean of the sets and on none falls behind beyond noise."""
+    gains = [by_way[f"mix@{k}"].mrr - by_way["distilled"].mrr for by_way in scores.values()]
+    return float(np.mean(gains)) > 0 and min(gains) > -tolerance
+
+
+def _ranks(models: Models, asked: QuestionSet, ks: Sequence[int]) -> dict[str, Ids]:
+    gold = np.arange(len(asked.queries), dtype=np.int64)
+    codes = models.code_encoder.encode(asked.codes)
+    full = gold_ranks(models.code_encoder.encode(asked.queries) @ codes.T, gold)
+    cosines = models.query_encoder.encode(asked.queries) @ codes.T
+    distilled = gold_ranks(cosines, gold)
+    out = {"full": full, "distilled": distilled}
+    reranker, rerank = models.reranker, models.pack.manifest.rerank
+    if reranker is None or rerank is None:
+        return out
+    width = min(max(ks), len(asked.codes))
+    top = np.argsort(-cosines, axis=1, kind="stable")[:, :width]
+    logits = np.stack(
+        [reranker.score(query, [asked.codes[i] for i in row]) for query, row in zip(asked.queries, top, strict=True)]
+    )
+    mixed = np.float32(rerank.recall_scale) * np.take_along_axis(cosines, top, 1) + logits
+    for k in ks:
+        out[f"cross@{k}"] = reranked(distilled, logits, k)
+        out[f"mix@{k}"] = reranked(distilled, mixed, k)
+    return out
+
+
+def _scores(ranks: Ids) -> PackScores:
+    return PackScores(round(mrr(ranks), 4), round(recall_at(ranks, 1), 4), round(recall_at(ranks, 5), 4), len(ranks))
+
+
+def table(scores: Mapping[str, Mapping[str, PackScores]]) -> str:
+    """A plain text table of MRR: one line for each set, one column for each way of ranking."""
+    ways = list(next(iter(scores.values())))
+    lines = [f"{'MRR':20s}" + "".join(f"{way:>11s}" for way in ways) + f"{'n':>7s}"]
+    for name, by_way in scores.items():
+        lines.append(f"{name:20s}" + "".join(f"{by_way[w].mrr:11.4f}" for w in ways) + f"{by_way[ways[0]].n:7d}")
+    lines.append(f"{'mean':20s}" + "".join(f"{value:11.4f}" for value in means(scores).values()))
+    return "\n".join(lines)

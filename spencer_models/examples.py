@@ -1,0 +1,69 @@
+"""A corpus as the models read it: training examples, and the pools that questions are asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from spencer_desktop.core.text import query_text
+from spencer_models.backbones.base import Code, Features
+from spencer_models.config import TextConfig
+from spencer_models.data.corpus import Pair, text_number
+from spencer_models.data.queries import training_query
+
+T = TypeVar("T")
+
+# Rows of like length go through the layers together; smaller parts waste less on padding and stay in a CPU's cache.
+PART_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question and the code that answers it."""
+
+    query: str
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Questions and codes; code i answers question i, and further codes may follow that answer none."""
+
+    queries: tuple[str, ...]
+    codes: tuple[Code, ...]
+
+
+def training_examples(pairs: Sequence[Pair], text: TextConfig) -> list[Example]:
+    """One example for each pair, always the same."""
+    return [_training_example(pair, text) for pair in pairs]
+
+
+def _training_example(pair: Pair, text: TextConfig) -> Example:
+    query = query_text(training_query(pair) if text.rewritten else pair.query)
+    # Real code carries documentation; without the other half a model would learn only to find the question in it.
+    documented = text.documented and text_number(pair.query) % 2
+    return Example(query, Code(pair.code if documented else pair.bare, pair.language, pair.symbol))
+
+
+def pools(pairs: Sequence[Pair], size: int, *, whole: bool = True) -> tuple[list[Pool], int]:
+    """Pools of `size` in an order that no source decides, and how many pairs were dropped.
+
+    The last pool, if incomplete, is dropped as in the paper; where it is not `whole` that counts, it stays.
+    """
+    ordered = sorted(pairs, key=lambda p: text_number(p.query + p.bare))
+    parts = [ordered[i : i + size] for i in range(0, len(ordered), size)]
+    dropped = 0
+    if whole and parts and len(parts[-1]) < size:
+        dropped = len(parts.pop())
+    return [_pool(part) for part in parts], dropped
+
+
+def _pool(pairs: Sequence[Pair]) -> Pool:
+    codes = tuple(Code(p.bare, p.language, p.symbol) for p in pairs)
+    return Pool(tuple(query_text(p.query) for p in pairs), codes)
+
+
+def parts_of(items: Sequence[T], rows: int, build: Callable[[Sequence[T]], Features]) -> list[Features]:
+    """The features of `items` in parts of at most `rows` consecutive ones, each padded for itself."""
+    return [build(items[i : i + rows]) for i in range(0, len(items), rows)]

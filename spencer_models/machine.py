@@ -1,0 +1,71 @@
+"""What a run computes on: the device, and the precision of its matrix products. The same code runs on both kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+_CPU_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """`precision` is "float32" or "bfloat16"; weights and everything outside the layers stay float32 in both."""
+
+    device: torch.device
+    precision: str
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which models run forward."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def features(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """`features` on the device."""
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in features.items()}
+
+    def rng_state(self) -> dict[str, Tensor]:
+        """The state of every random generator that a model draws dropout masks from."""
+        states = {"cpu": torch.get_rng_state()}
+        return states | {"cuda": torch.cuda.get_rng_state(self.device)} if self.device.type == "cuda" else states
+
+    def set_rng_state(self, states: dict[str, Tensor]) -> None:
+        torch.set_rng_state(states["cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(states["cuda"], self.device)
+
+    def describe(self) -> str:
+        """One line for the record of a run."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else _processor_name()
+        return f"{name}, {torch.get_num_threads()} threads, {self.precision}"
+
+
+def find_machine(precision: str = "auto") -> Machine:
+    """The GPU where there is one, else the CPU; "auto" is bfloat16 where the device computes with it, else float32."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if precision == "auto":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bfloat16()
+        precision = "bfloat16" if fast else "float32"
+    return Machine(device, precision)
+
+
+def _cpu_has_bfloat16() -> bool:
+    return any(flag in _cpu_lines("flags") for flag in _CPU_BFLOAT16_FLAGS)
+
+
+def _processor_name() -> str:
+    return next(iter(_cpu_lines("model name").splitlines()), "CPU")
+
+
+def _cpu_lines(key: str) -> str:
+    """What Linux says of the first processor under `key`; "" elsewhere."""
+    path = Path("/proc/cpuinfo")
+    lines: Iterable[str] = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

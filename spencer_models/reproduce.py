@@ -1,0 +1,174 @@
+"""A whole run, scored: every row of the paper's Tables 2 to 6 and both figures for which the recipe has a section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spencer_models.backbones.base import Encoder
+from spencer_models.config import fingerprint
+from spencer_models.distill import Objective
+from spencer_models.pipeline import Run
+from spencer_models.results import (
+    ASSISTANTS,
+    CROSS,
+    DIRECT_DISTILL,
+    DIRECT_TRAIN,
+    DUAL,
+    LOSSES,
+    NO_DISTILL_RECALL,
+    SPENCER,
+    SPENCER_NO_DISTILL,
+    SPENCER_RECALL,
+    AssistantPath,
+    Results,
+    Scores,
+    Timing,
+    layers_way,
+    write_results,
+)
+from spencer_models.retrieval import Recall
+from spencer_models.scoring import TestSet
+from spencer_models.students import QueryModel, Students
+from spencer_models.timing import time_encoders
+
+
+class Reproduction:
+    """Trains what is missing and scores everything."""
+
+    def __init__(self, run: Run, command: str) -> None:
+        self.run = run
+        self.recipe = run.recipe
+        self.students = Students(run) if run.recipe.distill else None
+        self._command = command
+
+    @cached_property
+    def selected(self) -> tuple[QueryModel, AssistantPath]:
+        """The student that Algorithm 1 keeps, and its path."""
+        assert self.students
+        return self.students.select()
+
+    @cached_property
+    def query_models(self) -> dict[str, QueryModel]:
+        """Way of ranking → the query encoder that recalls so: every student of Tables 4, 5 and 6."""
+        if self.students is None or self.recipe.distill is None:
+            return {}
+        student, _ = self.selected
+        direct = partial(self.students.direct, student.depth)
+        losses: dict[str, Objective] = {name: name for name in LOSSES}  # type: ignore[misc]
+        models = {way: direct(objective) for way, objective in losses.items()}
+        models |= {layers_way(n): self.students.direct(n, "loss_spencer") for n in self.recipe.distill.sizes}
+        models |= {DIRECT_TRAIN: direct("direct_train"), DIRECT_DISTILL: direct("loss_spencer"), ASSISTANTS: student}
+        return models
+
+    def results(self) -> Results:
+        """Everything that was found out; also written to the run's results folder."""
+        run = self.run
+        _ = run.dual
+        if self.recipe.cross:
+            _ = run.scorer
+        models = self.query_models
+        scored = {language: self._language(language, models) for language in self.recipe.evaluate.languages}
+        depth = run.dual.query.stack.depth if isinstance(run.dual.query, Encoder) else 0
+        results = Results(
+            recipe=self.recipe.name,
+            backbone=self.recipe.backbone.family,
+            layers=depth,
+            student_layers=self.selected[0].depth if self.students else 0,
+            command=self._command,
+            hardware=run.machine.describe(),
+            data=self._counts(),
+            scores={language: scores for language, (scores, _, _) in scored.items()},
+            candidates={language: figures for language, (_, figures, _) in scored.items()},
+            timing={language: timing for language, (_, _, timing) in scored.items() if timing},
+            path=self.selected[1] if self.students else None,
+        )
+        write_results(results, self.folder)
+        return results
+
+    @cached_property
+    def test_sets(self) -> dict[str, TestSet]:
+        """By language. UserError when one does not fill a pool."""
+        config = self.recipe.evaluate
+        return {x: TestSet(x, self.run.corpus, self.run.reading, config, self.folder) for x in config.languages}
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where ranking files and results stand."""
+        stages = (self.run.students_fingerprint, self.run.cross_stage.folder.name, self.recipe.evaluate)
+        return self.run.work / f"results-{fingerprint(*stages, self.recipe.distill, self.recipe.assistants)}"
+
+    def _counts(self) -> dict[str, Any]:
+        pairs = self.run.corpus.pairs
+        languages = sorted({p.language for p in pairs})
+        splits = sorted({p.split for p in pairs})
+        counts = {s: {x: sum(p.split == s and p.language == x for p in pairs) for x in languages} for s in splits}
+        return {
+            "pairs": counts,
+            "corpus_sha256": self.run.summary["sha256"],
+            "left_out_as_measuring_sets": self.run.summary["left_out_as_measuring_sets"],
+        }
+
+    def _language(
+        self, language: str, models: dict[str, QueryModel]
+    ) -> tuple[dict[str, Scores], dict[str, dict[str, Scores]], Timing | None]:
+        run = self.run
+        test = self.test_sets[language]
+        codes = test.codes(run.dual.code)
+        full = test.recalls(run.dual.query, codes)
+        scores = {DUAL: test.recalled(DUAL, full)}
+        recalls: dict[str, list[Recall]] = {}
+        # Several ways may have one encoder; its questions are encoded once.
+        for model in {m.name: m for m in models.values()}.values():
+            assert self.students
+            recalls[model.name] = test.recalls(self.students.load(model), codes)
+        scores |= {way: test.recalled(way, recalls[model.name]) for way, model in models.items()}
+        figures: dict[str, dict[str, Scores]] = {}
+        if self.recipe.cross:
+            distilled = recalls[self.selected[0].name] if self.students else None
+            figures = self._reranked(test, full, distilled)
+            k = str(self.recipe.evaluate.candidates)
+            scores |= {way: by_k[k] for way, by_k in figures.items()}
+            scores[CROSS] = test.crossed(CROSS, run.scorer)
+        return scores, figures, self._timing(test)
+
+    def _reranked(
+        self, test: TestSet, full: list[Recall], distilled: list[Recall] | None
+    ) -> dict[str, dict[str, Scores]]:
+        """Way → K as text → scores, for every K of Figure 5."""
+        run, most = self.run, self.recipe.evaluate.most_candidates
+        lists = {SPENCER_NO_DISTILL: full} | ({SPENCER: distilled} if distilled else {})
+        with_recall = {SPENCER_NO_DISTILL: NO_DISTILL_RECALL, SPENCER: SPENCER_RECALL}
+        logits = test.logits(run.scorer, list(lists.values()))
+        figures: dict[str, dict[str, Scores]] = {}
+        for (way, recalls), values in zip(lists.items(), logits, strict=True):
+            for name, scale in ((way, 0.0), (with_recall[way], run.recall_scale)):
+                figures[name] = {
+                    str(k): test.reranked(f"{name}-{k}", recalls, values, k, scale) for k in range(2, most + 1)
+                }
+        return figures
+
+    def _timing(self, test: TestSet) -> Timing | None:
+        """The selected student beside the full query encoder, one question at a time, inputs made beforehand."""
+        if self.students is None:
+            return None
+        run = self.run
+        student = self.students.load(self.selected[0])
+        features = {q: run.reading.features([q]) for q in test.timed_queries}
+
+        def answer(encoder: Encoder) -> Callable[[str], object]:
+            def encode(query: str) -> object:
+                with torch.inference_mode():
+                    # Copied back, so that the time is that of the answer and not of its request.
+                    return encoder(**features[query]).cpu()
+
+            return encode
+
+        full = run.dual.query
+        assert isinstance(full, Encoder)
+        queries: Sequence[str] = test.timed_queries
+        return time_encoders(answer(student), answer(full), queries, rounds=self.recipe.evaluate.timing_rounds)

@@ -1,0 +1,134 @@
+"""The students of a run's query encoder: of any size, objective and teacher, and along Algorithm 1."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from torch import nn
+
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.types import Floats
+from spencer_models.assistants import select_assistants
+from spencer_models.backbones.base import Encoder, compress
+from spencer_models.config import DistillConfig, fingerprint
+from spencer_models.distill import DistillTask, Objective, QueryCorpus, Teaching, all_queries, queries_of_examples
+from spencer_models.encode import once
+from spencer_models.pipeline import Run
+from spencer_models.results import AssistantPath
+from spencer_models.stage import Stage, plan_of
+
+_PATH_NAME = "path.json"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryModel:
+    """A query encoder that stands in `folder`; `name` says how it came about and is its identity in fingerprints."""
+
+    folder: Path
+    depth: int
+    name: str
+
+
+class Students:
+    """Trains each student once. Implements `Distiller` for Algorithm 1."""
+
+    def __init__(self, run: Run) -> None:
+        if run.recipe.distill is None:
+            raise UserError("The recipe has no [distill] section, and so no students")
+        self._run = run
+        self._config: DistillConfig = run.recipe.distill
+        self._scores: dict[str, float] = {}
+
+    @cached_property
+    def teacher(self) -> QueryModel:
+        """The full query encoder, trained."""
+        dual = self._run.dual
+        assert isinstance(dual.query, Encoder)
+        return QueryModel(self._run.dual_folder / "query", dual.query.stack.depth, self._run.students_fingerprint)
+
+    @cached_property
+    def untrained(self) -> QueryModel:
+        """The checkpoint's query encoder, from which DirectTrain starts."""
+        return QueryModel(self._run.backbone.folder, self.teacher.depth, "checkpoint")
+
+    @cached_property
+    def _corpus(self) -> QueryCorpus:
+        if self._config.queries == "pairs":
+            return queries_of_examples(self._run.examples)
+        return all_queries(self._run.pairs, self._run.sentences)
+
+    @cached_property
+    def _valid_codes(self) -> list[Floats]:
+        return self._run.validation.codes(self._run.dual.code)
+
+    def load(self, model: QueryModel) -> Encoder:
+        """The encoder, in evaluation mode on the machine."""
+        return self._run.pretrained.encoder("query", model.folder).to(self._run.machine.device).eval()
+
+    def train(self, start: QueryModel, removed: int, teacher: QueryModel, objective: Objective) -> QueryModel:
+        """`start` without `removed` of its layers, then trained on `objective`; made once."""
+        run, training = self._run, self._config.training
+        parts = (run.students_fingerprint, start.name, removed, teacher.name, objective, training, self._config.queries)
+        name = fingerprint(*parts)
+        depth = start.depth - removed
+        stage = Stage(run.work / f"student-{depth}-{objective}-{name}")
+        if not stage.is_done:
+            full = run.pretrained.encoder("query", start.folder, dropout=training.dropout)
+            student = compress(full, removed)
+            task = DistillTask(
+                student,
+                run.backbone,
+                self._teaching(teacher),
+                objective,
+                training,
+                run.recipe.text,
+                run.machine,
+                lambda: self._validate(student),
+                run.recipe.seed,
+                run.recipe.dual.temperature,
+            )
+            plan = plan_of(training, len(self._corpus.texts), run.recipe.seed)
+            save = lambda: run.pretrained.save(student, stage.folder)  # noqa: E731
+            stage.train(student, task, plan, run.machine, save, run.report)
+        return QueryModel(stage.folder, depth, name)
+
+    def _validate(self, encoder: nn.Module) -> float:
+        validation = self._run.validation
+        judge = validation.recall if self._run.recipe.assistants.score == "recall" else validation.queries
+        return judge(encoder, self._valid_codes)
+
+    def _teaching(self, teacher: QueryModel) -> Teaching:
+        name = f"questions-{fingerprint(self._config.queries)}.npy"
+        queries = once(teacher.folder / name, lambda: self._run.reading.queries(self.load(teacher), self._corpus.texts))
+        return Teaching(self._corpus, queries, self._run.example_vectors[1])
+
+    def direct(self, layers: int, objective: Objective) -> QueryModel:
+        """A student of `layers` layers taught by the full teacher itself, or (DirectTrain) by the labels alone."""
+        start = self.untrained if objective == "direct_train" else self.teacher
+        return self.train(start, self.teacher.depth - layers, self.teacher, objective)
+
+    def select(self) -> tuple[QueryModel, AssistantPath]:
+        """The student that Algorithm 1 keeps, and the path, which also stands in the run's folder."""
+        config = self._run.recipe.assistants
+        return select_assistants(self.teacher, self, removed=config.removed, threshold=config.threshold)
+
+    def depth(self, model: QueryModel) -> int:
+        return model.depth
+
+    def score(self, model: QueryModel) -> float:
+        if model.name not in self._scores:
+            self._scores[model.name] = self._validate(self.load(model))
+        return self._scores[model.name]
+
+    def pupil(self, start: QueryModel, removed: int, teacher: QueryModel) -> QueryModel:
+        return self.train(start, removed, teacher, "loss_spencer")
+
+    def record(self, path: AssistantPath) -> None:
+        folder = self._run.work / f"assistants-{fingerprint(self._run.students_fingerprint, self._config)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _PATH_NAME).write_text(json.dumps(asdict(path), indent=1) + "\n", encoding="utf-8")
+        last = path.steps[-1]
+        self._run.report(f"Algorithm 1: {last.layers} layers, score {last.score:.4f} of {path.teacher_score:.4f}")

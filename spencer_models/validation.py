@@ -1,0 +1,127 @@
+"""How good a model is while it is trained: MRR on the validation split, each language counting once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import nn
+
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.types import Floats, Ids
+from spencer_models.backbones.base import Backbone, Code, Features, Pretrained
+from spencer_models.backbones.scorer import PairScorer
+from spencer_models.config import EvaluateConfig, TextConfig
+from spencer_models.data.corpus import VALID, Corpus
+from spencer_models.dual import DualEncoder
+from spencer_models.encode import encode_codes, encode_queries, score_pairs
+from spencer_models.examples import Pool, pools
+from spencer_models.machine import Machine
+from spencer_models.metrics import gold_ranks, mrr, recall_at
+from spencer_models.progress import Report
+from spencer_models.retrieval import Recall, recall, rerank
+
+# Candidates for how much the cosine weighs beside the logit; cosines differ by hundredths where logits differ by units.
+RECALL_SCALES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything that turns texts into vectors and logits: the family, the lengths and the machine."""
+
+    backbone: Backbone
+    text: TextConfig
+    machine: Machine
+    report: Report
+
+    def codes(self, encoder: nn.Module, codes: Sequence[Code]) -> Floats:
+        """float32 [n, d], unit rows."""
+        return encode_codes(encoder, self.backbone, codes, self.text.code, self.machine, self.report)
+
+    def queries(self, encoder: nn.Module, queries: Sequence[str]) -> Floats:
+        """float32 [n, d], unit rows."""
+        return encode_queries(encoder, self.backbone, queries, self.text.query, self.machine, self.report)
+
+    def features(self, queries: Sequence[str]) -> Features:
+        """What the query encoder reads of `queries`, on the machine's device."""
+        return self.machine.features(self.backbone.queries(queries, self.text.query))
+
+    def logits(self, scorer: PairScorer, pairs: Sequence[tuple[Code, str]]) -> Floats:
+        """float32 [n]."""
+        backbone = self.backbone
+        assert isinstance(backbone, Pretrained)
+        costs = [len(code.text) + len(query) for code, query in pairs]
+        build = lambda part: backbone.pairs(part, self.text.pair)  # noqa: E731
+        return score_pairs(scorer, build, pairs, costs, self.text.pair, self.machine, self.report)
+
+
+@dataclass(slots=True)
+class Validation:
+    """The validation pools of every language, and what is computed from them."""
+
+    reading: Reading
+    config: EvaluateConfig
+    pools: list[Pool] = field(default_factory=list)
+
+    def load(self, corpus: Corpus) -> None:
+        """UserError when the corpus has no validation split."""
+        pairs = corpus.of(VALID)
+        for language in sorted({p.language for p in pairs}):
+            found, _ = pools([p for p in pairs if p.language == language], self.config.valid_questions, whole=False)
+            self.pools.append(found[0])
+        if not self.pools:
+            raise UserError(
+                "The corpus has no pairs for validation", hint="Hold out a package or a share of the files."
+            )
+
+    def dual(self, dual: DualEncoder) -> float:
+        """MRR of recall by both encoders as they are now."""
+        return self.queries(dual.query, self.codes(dual.code))
+
+    def codes(self, encoder: nn.Module) -> list[Floats]:
+        """The vectors of each pool's codes."""
+        return [self.reading.codes(encoder, pool.codes) for pool in self.pools]
+
+    def queries(self, encoder: nn.Module, codes: Sequence[Floats]) -> float:
+        """MRR of recall by a query encoder among code vectors that stay."""
+        return float(np.mean([mrr(ranks) for ranks in self._ranks(encoder, codes)]))
+
+    def recall(self, encoder: nn.Module, codes: Sequence[Floats]) -> float:
+        """R@K of recall by a query encoder among code vectors that stay, K as in the pipeline."""
+        return float(np.mean([recall_at(ranks, self.config.candidates) for ranks in self._ranks(encoder, codes)]))
+
+    def _ranks(self, encoder: nn.Module, codes: Sequence[Floats]) -> Iterator[Ids]:
+        for pool, vectors in zip(self.pools, codes, strict=True):
+            scores = self.reading.queries(encoder, pool.queries) @ vectors.T
+            yield gold_ranks(scores, np.arange(len(pool.queries), dtype=np.int64))
+
+    def recalls(self, dual: DualEncoder) -> list[Recall]:
+        """What `dual` recalls for the questions that re-ranking is validated on."""
+        found = []
+        for pool in self.pools:
+            queries = self.reading.queries(dual.query, pool.queries[: self.config.valid_reranked])
+            found.append(recall(queries, self.reading.codes(dual.code, pool.codes), self.config.most_candidates))
+        return found
+
+    def reranked(self, scorer: PairScorer, recalls: Sequence[Recall], scale: float) -> float:
+        """MRR after re-ranking the first K by `scale` · cosine + logit."""
+        return self._mean(recalls, self.logits(scorer, recalls, self.config.candidates), self.config.candidates, scale)
+
+    def logits(self, scorer: PairScorer, recalls: Sequence[Recall], k: int) -> list[Floats]:
+        """float32 [n, k] for each pool: the logits of the first `k` of each question."""
+        out = []
+        for pool, found in zip(self.pools, recalls, strict=True):
+            pairs = [(pool.codes[c], pool.queries[q]) for q, row in enumerate(found.top[:, :k]) for c in row]
+            out.append(self.reading.logits(scorer, pairs).reshape(len(found.ranks), -1))
+        return out
+
+    def best_scale(self, scorer: PairScorer, recalls: Sequence[Recall]) -> float:
+        """The recall scale with which re-ranking the first K does best; the smallest of equals."""
+        k = self.config.candidates
+        logits = self.logits(scorer, recalls, k)
+        return max(RECALL_SCALES, key=lambda scale: self._mean(recalls, logits, k, scale))
+
+    def _mean(self, recalls: Sequence[Recall], logits: Sequence[Floats], k: int, scale: float) -> float:
+        cut = [Recall(r.ranks, r.top[:, :k], r.cosines[:, :k]) for r in recalls]
+        return float(np.mean([mrr(rerank(r, x, k, scale)) for r, x in zip(cut, logits, strict=True)]))

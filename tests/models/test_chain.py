@@ -1,0 +1,238 @@
+"""A whole recipe on a tiny backbone: from its sources to tables and figures; what is finished is not done again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spencer_desktop.core.errors import UserError
+from spencer_models.chain import do
+from spencer_models.config import read_recipe
+from spencer_models.job import Job, Step
+from spencer_models.pipeline import Run
+from spencer_models.reproduce import Reproduction
+from spencer_models.results import (
+    ASSISTANTS,
+    CROSS,
+    DIRECT_DISTILL,
+    DIRECT_TRAIN,
+    DUAL,
+    LOSSES,
+    NO_DISTILL_RECALL,
+    SPENCER,
+    SPENCER_NO_DISTILL,
+    SPENCER_RECALL,
+    layers_way,
+    read_results,
+)
+from spencer_models.scoring import read_ranks
+from spencer_models.students import Students
+from tests.models.tiny import WORDS, tiny_checkpoint
+
+RECIPE = """
+name = "tiny"
+version = "1"
+seed = 4
+precision = "float32"
+
+[backbone]
+family = "minilm"
+checkpoint = "{checkpoint}"
+shared = {shared}
+
+[text]
+query = 16
+code = 32
+pair = 48
+
+[data]
+held_out_share = 0.25
+max_pairs_per_tree = 0
+files = [{{ format = "pairs", path = "asked.jsonl" }}]
+
+[dual]
+hard_epochs = 1
+hard_depth = 8
+[dual.training]
+epochs = 2
+batch = 16
+learning_rate = 1e-3
+validations = 2
+
+[cross]
+negatives = 3
+depth = 12
+[cross.training]
+epochs = 1
+batch = 8
+learning_rate = 1e-3
+validations = 1
+
+[distill]
+sizes = [2, 1]
+queries = "all"
+[distill.training]
+epochs = 1
+batch = 32
+learning_rate = 1e-3
+validations = 1
+
+[assistants]
+removed = 1
+threshold = 0.9
+
+[evaluate]
+languages = ["python"]
+pool = 10
+candidates = 3
+most_candidates = 5
+cross_questions = 4
+timed_questions = 3
+timing_rounds = 2
+"""
+
+
+def _write_inputs(folder: Path, shared: bool = True) -> Job:
+    checkpoint = tiny_checkpoint(folder / "base", layers=3)
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(WORDS, 4)) for _ in range(120)]
+    codes = [" ".join([text, *random.choice(WORDS, 4)]) for text in texts]
+    records = [{"query": t, "code": c, "lang": "python"} for t, c in zip(texts, codes, strict=True)]
+    (folder / "data").mkdir()
+    (folder / "data/asked.jsonl").write_text("\n".join(json.dumps(r) for r in records), encoding="utf-8")
+    recipe = folder / "tiny.toml"
+    recipe.write_text(RECIPE.format(checkpoint=checkpoint.as_posix(), shared=str(shared).lower()), encoding="utf-8")
+    return Job(
+        recipe, (folder / "data",), (), None, folder / "runs", folder / "out", "", 1, "spencer-models reproduce tiny"
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, list[str]]:
+    """The whole recipe, done once, and what it reported."""
+    job = _write_inputs(tmp_path_factory.mktemp("chain"))
+    lines: list[str] = []
+    do(job, Step.SCORES, lines.append)
+    return job, lines
+
+
+def _runs(job: Job) -> dict[str, int]:
+    return {str(p.relative_to(job.work)): p.stat().st_mtime_ns for p in job.work.rglob("*") if p.is_file()}
+
+
+def test_every_row_and_figure_is_there(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    results = read_results(job.out / "results.json")
+    scores = results.scores["python"]
+    expected = {DUAL, SPENCER_NO_DISTILL, NO_DISTILL_RECALL, SPENCER, SPENCER_RECALL, CROSS, *LOSSES, DIRECT_TRAIN}
+    assert set(scores) == expected | {DIRECT_DISTILL, ASSISTANTS, layers_way(2), layers_way(1)}
+    assert (results.layers, results.recipe, results.command) == (3, "tiny", job.command)
+    assert set(results.candidates["python"][SPENCER]) == {"2", "3", "4", "5"}
+    assert results.candidates["python"][SPENCER]["3"] == scores[SPENCER]
+    assert results.timing["python"].n == 3
+    assert results.path is not None
+    assert results.path.student_layers == results.student_layers
+    assert {path.name for path in job.out.iterdir()} >= {"results.json", "tables.md", "figure4.png", "figure5.png"}
+
+
+def test_scores_say_how_many_questions_they_are_of(done: tuple[Job, list[str]]) -> None:
+    results = read_results(done[0].out / "results.json")
+    dual, cross = results.scores["python"][DUAL], results.scores["python"][CROSS]
+    asked = results.data["pairs"]["test"]["python"]
+    assert (dual.n, dual.pools, dual.dropped) == (asked // 10 * 10, asked // 10, asked % 10)
+    assert (cross.n, cross.pools) == (asked // 10 * 4, asked // 10)
+
+
+def test_reranking_leaves_what_stands_behind_k(done: tuple[Job, list[str]]) -> None:
+    (folder,) = done[0].work.glob("results-*")
+    before = np.concatenate(read_ranks(folder / f"ranking-python-{DUAL}.jsonl"))
+    after = np.concatenate(read_ranks(folder / f"ranking-python-{SPENCER_NO_DISTILL}-3.jsonl"))
+    assert (after[before > 3] == before[before > 3]).all()
+    assert (after[before <= 3] <= 3).all()
+    scores = read_results(done[0].out / "results.json").scores["python"]
+    # The re-ranker moves nothing over the border of K, so R@3 is that of recall.
+    assert scores[SPENCER_NO_DISTILL].r3 == scores[DUAL].r3
+    assert scores[SPENCER].r3 == scores[ASSISTANTS].r3
+
+
+def test_the_students_are_what_the_path_says(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    students = Students(Run(read_recipe(job.recipe), corpus, job.work, print))
+    student, path = students.select()
+    assert path.teacher_layers == 3
+    assert students.load(student).stack.depth == student.depth == path.student_layers
+    steps = {(s.layers, s.teacher_layers) for s in path.steps}
+    assert steps >= {(2, 3), (1, 3), (1, 2)}
+    (record,) = job.work.glob("assistants-*/path.json")
+    assert len(json.loads(record.read_text())["steps"]) == len(path.steps)
+
+
+def test_what_is_finished_is_not_done_again(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    before = _runs(job)
+    lines: list[str] = []
+    do(job, Step.STUDENTS, lines.append)
+    after = _runs(job)
+    changed = {name for name in after if before.get(name) != after[name]}
+    assert all(name.startswith("assistants-") for name in changed)
+    assert not any("steps, loss" in line for line in lines)
+
+
+def test_a_change_of_the_reranker_keeps_everything_before_it(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    recipe = read_recipe(job.recipe)
+    run = Run(recipe, corpus, job.work, print)
+    assert recipe.cross
+    other = Run(replace(recipe, cross=replace(recipe.cross, negatives=2)), corpus, job.work, print)
+    assert other.cross_stage != run.cross_stage
+    assert other.dual_folder == run.dual_folder
+    later = Run(replace(recipe, seed=5), corpus, job.work, print)
+    assert later.dual_folder != run.dual_folder
+    assert later.students_fingerprint != run.students_fingerprint
+    assert Reproduction(other, "").folder != Reproduction(run, "").folder
+
+
+def test_a_recipe_may_leave_out_what_the_baselines_do_not_have(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    text = job.recipe.read_text()
+    start, end = text.index("[cross]"), text.index("[evaluate]")
+    text = (text[:start] + text[end:]).replace('family = "minilm"', 'family = "codenn"')
+    text = text.replace(f'checkpoint = "{(tmp_path / "base").as_posix()}"', "").replace("shared = true", "")
+    text = text.replace("hard_epochs = 1", 'objective = "margin"')
+    job.recipe.write_text(text)
+    do(job, Step.SCORES, lambda line: None)
+    results = read_results(job.out / "results.json")
+    assert set(results.scores["python"]) == {DUAL}
+    assert (results.layers, results.student_layers, results.path) == (0, 0, None)
+    assert (results.timing, results.candidates["python"]) == ({}, {})
+
+
+def test_baselines_refuse_what_they_do_not_have(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    text = job.recipe.read_text().replace('family = "minilm"', 'family = "codenn"').replace("shared = true", "")
+    job.recipe.write_text(text.replace(f'checkpoint = "{(tmp_path / "base").as_posix()}"', ""))
+    with pytest.raises(UserError, match="starts from nothing"):
+        do(job, Step.CROSS, lambda line: None)
+
+
+def test_two_encoders_are_trained_apart_where_they_are_not_shared(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path, shared=False)
+    do(job, Step.DUAL, lambda line: None)
+    (folder,) = job.work.glob("dual-hard-*")
+    assert (folder / "code/model.safetensors").read_bytes() != (folder / "query/model.safetensors").read_bytes()
+    assert (folder / "loss.png").is_file()
+    assert not (folder / "checkpoint.pt").exists()
+
+
+def test_a_test_split_below_one_pool_is_named_before_anything_is_trained(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    job.recipe.write_text(job.recipe.read_text().replace("pool = 10", "pool = 1000"))
+    with pytest.raises(UserError, match=r"fewer than one pool of 1000"):
+        do(job, Step.SCORES, lambda line: None)
+    assert [path.name.partition("-")[0] for path in job.work.iterdir()] == ["corpus"]
