@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from spencer_desktop.core.types import Ids
 
@@ -24,9 +24,10 @@ class Tokens:
 class Collator:
     """Cuts and pads texts, and (code, query) pairs, for one tokenizer."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, pad_id: int = 0) -> None:
         # A private copy: truncation is a setting of the object, not of the call.
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self._pad_id = pad_id
 
     def texts(self, texts: Sequence[str], max_tokens: int) -> Tokens:
         """One row for each text, cut to `max_tokens`."""
@@ -40,14 +41,14 @@ class Collator:
         self._tokenizer.enable_truncation(max_tokens)
         encodings = self._tokenizer.encode_batch(inputs)
         width = max(len(e.ids) for e in encodings)
-        rows = [_row(e, width) for e in encodings]
-        ids, mask, types = (np.array([r[part] for r in rows], np.int64) for part in range(3))
-        return Tokens(ids, mask, types)
-
-
-def _row(encoding: Encoding, width: int) -> tuple[list[int], list[int], list[int]]:
-    gap = [0] * (width - len(encoding.ids))
-    return encoding.ids + gap, encoding.attention_mask + gap, encoding.type_ids + gap
+        shape = (len(encodings), width)
+        tokens = Tokens(np.full(shape, self._pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+        for row, encoding in enumerate(encodings):
+            length = len(encoding.ids)
+            tokens.input_ids[row, :length] = encoding.ids
+            tokens.attention_mask[row, :length] = 1
+            tokens.token_type_ids[row, :length] = encoding.type_ids
+        return tokens
 
 
 def batches_by_length(lengths: Sequence[int], batch: int, budget: int = sys.maxsize) -> Iterator[list[int]]:

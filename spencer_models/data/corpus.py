@@ -1,10 +1,10 @@
-"""The training corpus: (question, code) pairs as JSON lines, and how foreign pair files are read."""
+"""The training corpus: (question, code) pairs, labelled pairs and further sentences, as JSON lines in one folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,11 @@ from typing import Any, TypeVar
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.text import code_text
 
-TRAIN, VALID = "train", "valid"
+TRAIN, VALID, TEST = "train", "valid", "test"
+SPLITS = (TRAIN, VALID, TEST)
+
+PAIRS_NAME, LABELLED_NAME, SENTENCES_NAME = "pairs.jsonl", "labelled.jsonl", "sentences.jsonl"
+SUMMARY_NAME = "corpus.json"
 
 R = TypeVar("R")
 
@@ -22,7 +26,7 @@ class Pair:
     """One question and the code that answers it.
 
     `code` stands as written, `bare` without its documentation (the same where it has none); `symbol` is qualified or
-    empty; `source` names the package or data set; `split` is "train" or "valid".
+    empty; `source` names the package or data set; `split` is one of SPLITS.
     """
 
     query: str
@@ -35,6 +39,17 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """A question and a code that answers it (`label` 1) or does not (0): what the cross-encoder of the paper learns."""
+
+    query: str
+    code: str
+    language: str
+    label: int
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """Something else that the documentation says about the function of pair number `pair`."""
 
@@ -43,45 +58,54 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class PairFile:
-    """What `read_pair_file` found: the usable pairs, and how many lines were broken."""
+class Corpus:
+    """All pairs, mined ones first. `sentences` point into them by position; `summary` says where it came from."""
 
     pairs: tuple[Pair, ...]
-    broken: int
+    labelled: tuple[Labelled, ...]
+    sentences: tuple[Sentence, ...]
+    summary: Mapping[str, Any]
+
+    def of(self, split: str, language: str = "") -> tuple[Pair, ...]:
+        """The pairs of one split, in order; of one language, where it is given."""
+        return tuple(p for p in self.pairs if p.split == split and language in ("", p.language))
+
+    def group(self, pair: Pair) -> str:
+        """ "mined" for every mined package, else the name of the source."""
+        return "mined" if pair.source in self.summary["packages"] else pair.source
 
 
-def read_pair_file(path: Path) -> PairFile:
-    """Pairs from a file of `{"query", "code", "lang"}` objects, one a line; `source` becomes the file's name.
+def write_corpus(corpus: Corpus, folder: Path) -> dict[str, Any]:
+    """Writes the corpus to `folder`; returns the summary that stands there, which has the SHA-256 of each file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = {
+        "sha256": write_records(corpus.pairs, folder / PAIRS_NAME),
+        "labelled_sha256": write_records(corpus.labelled, folder / LABELLED_NAME),
+        "sentences_sha256": write_records(corpus.sentences, folder / SENTENCES_NAME),
+        **corpus.summary,
+    }
+    # Its presence says that the corpus is whole, so it must come last and at once.
+    unfinished = folder / f"{SUMMARY_NAME}.part"
+    unfinished.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    unfinished.replace(folder / SUMMARY_NAME)
+    return summary
 
-    Broken lines are counted and left out. UserError, naming the first broken line, when no line is usable.
-    """
-    pairs: list[Pair] = []
-    complaints: list[str] = []
+
+def read_corpus(folder: Path) -> Corpus:
+    """The corpus that `write_corpus` wrote. UserError when there is none."""
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            pairs.append(_foreign_pair(json.loads(line), path.stem))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            complaints.append(f"line {number}: {type(error).__name__} {error}")
-    if not pairs:
-        raise UserError(
-            f"{path} holds no usable pair ({complaints[0] if complaints else 'it is empty'})",
-            hint='Each line must be a JSON object with the texts "query", "code" and "lang".',
+        summary = json.loads((folder / SUMMARY_NAME).read_text(encoding="utf-8"))
+        return Corpus(
+            tuple(read_records(folder / PAIRS_NAME, Pair)),
+            tuple(read_records(folder / LABELLED_NAME, Labelled)),
+            tuple(read_records(folder / SENTENCES_NAME, Sentence)),
+            summary,
         )
-    return PairFile(tuple(pairs), len(complaints))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"No corpus at {folder} ({error})", hint="Run `spencer-models prepare` first.") from error
 
 
-def _foreign_pair(record: Any, source: str) -> Pair:
-    query, code, language = (record[name] for name in ("query", "code", "lang"))
-    if not all(isinstance(x, str) and x.strip() for x in (query, code, language)):
-        raise ValueError("query, code and lang must be texts that are not empty")
-    return Pair(query, code, code, "", language, source, TRAIN)
-
-
-def write_records(records: Iterable[Pair] | Iterable[Sentence], path: Path) -> str:
+def write_records(records: Iterable[Pair] | Iterable[Labelled] | Iterable[Sentence], path: Path) -> str:
     """Writes a corpus file, one JSON object a line; returns the SHA-256 (hex) of its bytes."""
     digest = hashlib.sha256()
     with path.open("wb") as file:

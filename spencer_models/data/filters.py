@@ -1,61 +1,100 @@
-"""Which documented functions make honest training pairs: the filters of CodeSearchNet, and duplicate keys."""
+"""Which documented functions make honest training pairs: the filters of CodeSearchNet, in each language's own terms."""
 
 from __future__ import annotations
 
 import re
 
+from spencer_desktop.core.text import split_identifier, stem
+
 MIN_QUERY_WORDS = 3
 MAX_QUERY_WORDS = 256
 MIN_CODE_LINES = 3
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"'(])|(?<=[.!?])$")
-_MARKUP = re.compile(r":[a-z:]+:`~?([^`]*)`|``([^`]*)``|`([^`]*)`|\{@\w+\s+([^}]*)\}|<[^>]{1,40}>|\*\*")
-_SPACE = re.compile(r"\s+")
-_SECTION = re.compile(
-    r"^\s*(args?|arguments|parameters?|params?|returns?|raises|yields|examples?|notes?)\s*:?\s*$", re.I
-)
+TEST_FILE = "test file"
+VENDORED_FILE = "vendored file"
+
 _BOILERPLATE = re.compile(
-    r"^(todo|fixme|xxx|deprecated|see |see also|refer to|same as|like |alias|internal|private|override|overrides|"
-    r"inherited|copied from|adapted from|auto-?generated|this is a copy|initialize self|helper for|usage|example|"
-    r"args|parameters|returns?$|return:|>>>|:param|@|-+$|=+$|https?:)",
-    re.I,
+    r"^(todo\b|fixme|xxx|hack|deprecated|see |see also|refer to|same as|like |alias|(internal|private)\b(?! key)"
+    r"|overrid|inherited|inherits|\{?@inherit|inheritdoc|copied from|adapted from|copyright|licen[cs]ed? |spdx"
+    r"|auto-?generated|automatically generated|generated |this is a copy|initialize self|helper for|usage|example"
+    r"|\(?non-javadoc|(the )?(default|no-arg\w*|private|protected|public|static|explicit) (c'?tor|constructor)"
+    r"|constructor|destructor|not implemented|unused|created by|authors?\b|module dependencies|args|parameters"
+    r"|returns?$|return:|>>>|:param|note:|warning:|[@\\]\w|https?:|#)",
+    re.IGNORECASE,
 )
-_TEST_PATH = re.compile(
-    r"(^|/)(tests?|testing|conftest|idlelib|lib2to3|examples?|benchmarks?)(/|$|\.py$)|(^|/)test_|_test\."
-)
-_VENDORED_PATH = re.compile(r"(^|/)(_?vendor(ed)?|externals?|third_party|extern|_distutils)(/|$)")
-_LITERAL = re.compile(r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'')
-_COMMENT = re.compile(r"#[^\n]*|//[^\n]*|/\*[\s\S]*?\*/")
-_NUMBER = re.compile(r"\d+")
-_WORD = re.compile(r"[^\W_]+")
-
-_COMMON_WORDS = frozenset(
-    "a an and are as at be by for from given has if in into is it not of on one or that the this to used when which "
-    "whether with all any return returns get set create compute check".split()
+# Commented-out code, as no sentence reads.
+_CODE = re.compile(
+    r"[;{}]$|^(?:if|for|while|return|let|const|var|int|public)\b.*[({=;].*[)};]$|^[\w.$\[\]]+ ?:{0,2}= ?\S|=>|\) \{"
 )
 
+_VENDORED_PATH = re.compile(
+    r"(^|/)(_?vendor(ed)?|externals?|third[-_]?party|3rdparty|extern|_distutils|node_modules|dist|site-packages"
+    r"|dist-packages|generated|gen|autogen)(/|$)",
+    re.IGNORECASE,
+)
+_TEST_FOLDER = re.compile(
+    r"(^|/)(tests?|testing|testdata|test[-_]?(utils?|helpers?|support|fixtures|suites?)|__tests__|__mocks__|mocks?|"
+    r"fixtures?|idlelib|lib2to3|examples?|samples?|demos?|bench(es|marks?)?|e2e|[\w.-]+[._-](unit)?tests?|(?-i:\w+Tests))/",
+    re.IGNORECASE,
+)
+_C_FAMILY_TEST = r"(^|/)test_|_(unit)?tests?\.|[a-z]Tests?\."
+_SCRIPT_TEST = r"\.(test|spec|cy|e2e|stories|bench)\.|(^|/)specs?/"
+_TEST_NAME = {
+    "python": re.compile(r"(^|/)(test_\w*|\w*_tests?|tests?|conftest)\.py$"),
+    "java": re.compile(r"(^|/)Test[A-Z]\w*\.java$|(Tests?|TestCase|[a-z0-9]IT|Benchmark)\.java$"),
+    "javascript": re.compile(_SCRIPT_TEST),
+    "typescript": re.compile(_SCRIPT_TEST),
+    "tsx": re.compile(_SCRIPT_TEST),
+    "go": re.compile(r"_test\.go$|(^|/)mock_|_mock\.go$"),
+    "rust": re.compile(r"(^|/)(\w+_)?tests?\.rs$"),
+    "csharp": re.compile(r"(Tests?|TestCase|Specs?|Benchmarks?)\.cs$"),
+    "php": re.compile(r"(Test|TestCase|Cest|Spec)\.php$"),
+    "ruby": re.compile(r"_(spec|test)\.rb$|(^|/)test_\w+\.rb$|(^|/)(specs?|features)/"),
+    "c": re.compile(_C_FAMILY_TEST),
+    "cpp": re.compile(_C_FAMILY_TEST),
+}
+MINED_LANGUAGES = tuple(_TEST_NAME)
 
-def first_sentence(doc: str) -> str:
-    """The first sentence of a documentation, on one line, without markup."""
-    paragraph: list[str] = []
-    for line in doc.strip().splitlines():
-        if not line.strip() or _SECTION.match(line):
-            break
-        paragraph.append(line)
-    text = _SPACE.sub(" ", _MARKUP.sub(lambda m: next((g for g in m.groups() if g), ""), " ".join(paragraph)))
-    return _SENTENCE_END.split(text.strip(), maxsplit=1)[0].strip().rstrip(".")
+_CONSTRUCTORS = {
+    "javascript": {"constructor"},
+    "typescript": {"constructor"},
+    "tsx": {"constructor"},
+    "php": {"__construct", "__destruct"},
+    "python": {"__init__", "__new__", "__del__"},
+    "ruby": {"initialize"},
+}
+# Named after their class.
+_CLASS_CONSTRUCTORS = frozenset({"java", "csharp", "cpp", "php"})
+# What every type may define: its documentation says nothing that its name does not.
+_STANDARD_METHODS = {
+    "java": "toString hashCode equals clone finalize compareTo",
+    "csharp": "ToString GetHashCode Equals CompareTo Dispose Finalize",
+    "javascript": "toString toLocaleString valueOf toJSON",
+    "typescript": "toString toLocaleString valueOf toJSON",
+    "tsx": "toString toLocaleString valueOf toJSON",
+    "go": "String GoString Error Len Less Swap",
+    "rust": "fmt clone eq ne hash drop default cmp partial_cmp",
+    "ruby": "to_s inspect hash eql? == <=> initialize_copy initialize_dup method_missing respond_to_missing? coerce",
+}
+_STANDARD = {language: frozenset(names.split()) for language, names in _STANDARD_METHODS.items()}
+_OPERATOR = re.compile(r"operator\b")
+_MAGIC = {"python": re.compile(r"__\w+__$"), "php": re.compile(r"__\w+"), "cpp": _OPERATOR, "csharp": _OPERATOR}
 
+_DECORATOR = re.compile(r"\s*(?:@\w|#!?\[|\[\w.*\]\s*$)")
 
-def later_sentences(doc: str) -> list[str]:
-    """The sentences of the paragraphs after the first that pass `query_fault`; sections and examples are left out."""
-    out: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", doc.strip())[1:]:
-        lines = paragraph.splitlines()
-        if any(_SECTION.match(line) or ">>>" in line or set(line.strip()) <= set("-=~") for line in lines):
-            break
-        text = _SPACE.sub(" ", _MARKUP.sub(lambda m: next((g for g in m.groups() if g), ""), " ".join(lines)))
-        out += [s.strip().rstrip(".") for s in _SENTENCE_END.split(text) if s.strip()]
-    return [s for s in out if not query_fault(s)]
+_COMMON_WORDS = (
+    "a an and are as at be been by can do does for from given has have if in into is it its no not of off on one "
+    "only or out over so than that the their them then there this to under up when where which while will with "
+    "without whether all any each every some add allocate append apply ask attach build calculate call change check "
+    "clear close collect compare compute connect convert copy count create decode define delete detect determine "
+    "disable display draw emit enable encode ensure execute export extract fetch fill find flush format free "
+    "generate get handle import initialize insert install invoke iterate join list load lock log make map merge "
+    "move normalize notify obtain open output parse perform print process provide push query read receive register "
+    "release remove rename render replace request reset resolve retrieve return reverse rotate run save scan search "
+    "select send serialize set show skip sort split start stop store strip subtract swap switch sync test toggle "
+    "transform translate trim try unlock update use validate verify wait wrap write applies copies tries used"
+)
+_COMMON_STEMS = frozenset(map(stem, _COMMON_WORDS.split()))
 
 
 def query_fault(query: str) -> str:
@@ -67,39 +106,46 @@ def query_fault(query: str) -> str:
         return "documentation too long"
     if _BOILERPLATE.match(query):
         return "boilerplate documentation"
+    if _CODE.search(query):
+        return "documentation is code"
     if not query.isascii() or sum(c.isalpha() or c.isspace() for c in query) < 0.75 * len(query):
         return "documentation not English"
-    if not _COMMON_WORDS.intersection(t.lower().strip(",.") for t in tokens):
+    if _COMMON_STEMS.isdisjoint(stem(t.lower().strip(",.:;()")) for t in tokens):
         return "documentation not English"
     return ""
 
 
-def function_fault(name: str, bare: str) -> str:
+def function_fault(symbol: str, bare: str, language: str) -> str:
     """Why a function is left out, in words for the count; empty when it may stay."""
-    if name.startswith("__") and name.endswith("__"):
-        return "dunder method"
-    if name.lower().startswith("test") or name.lower().endswith("test"):
+    owner, _, name = symbol.rpartition(".")
+    if _is_constructor(owner.rpartition(".")[2], name, language):
+        return "constructor"
+    if name in _STANDARD.get(language, ()) or (language in _MAGIC and _MAGIC[language].match(name)):
+        return "standard method"
+    if any(_is_test(part) for part in symbol.split(".")):
         return "test"
-    if sum(1 for line in bare.splitlines() if line.strip()) < MIN_CODE_LINES:
+    if _telling_lines(bare) < MIN_CODE_LINES:
         return "body too short"
     return ""
 
 
-def path_fault(path: str) -> str:
+def _telling_lines(code: str) -> int:
+    """How many lines say something: brackets and decorators alone do not."""
+    return sum(1 for line in code.splitlines() if any(map(str.isalnum, line)) and not _DECORATOR.match(line))
+
+
+def _is_constructor(owner: str, name: str, language: str) -> bool:
+    named_after_class = language in _CLASS_CONSTRUCTORS and name.lstrip("~") == owner != ""
+    return named_after_class or name in _CONSTRUCTORS.get(language, ())
+
+
+def _is_test(name: str) -> bool:
+    words = split_identifier(name)
+    return bool(words) and not {"test", "tests"}.isdisjoint({words[0], words[-1]})
+
+
+def path_fault(path: str, language: str) -> str:
     """Why a whole file is left out, from its path relative to its package; empty when it may stay."""
-    if _TEST_PATH.search(path):
-        return "test file"
-    if _VENDORED_PATH.search(path):
-        return "vendored file"
-    return ""
-
-
-def query_key(query: str) -> str:
-    """Equal for questions that differ only in case, punctuation and spacing."""
-    return " ".join(_WORD.findall(query.lower()))
-
-
-def code_key(code: str) -> str:
-    """Equal for near-duplicates: literals, comments, numbers, case and layout do not count."""
-    plain = _COMMENT.sub(" ", _LITERAL.sub(" ", code))
-    return " ".join(_WORD.findall(_NUMBER.sub("0", plain).lower()))
+    if _TEST_FOLDER.search(path) or _TEST_NAME[language].search(path):
+        return TEST_FILE
+    return VENDORED_FILE if _VENDORED_PATH.search(path) else ""

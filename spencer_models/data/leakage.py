@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.errors import UserError
-from spencer_models.data.corpus import Pair
-from spencer_models.data.filters import code_key, query_key
+from spencer_models.data.corpus import Labelled, Pair
+from spencer_models.data.keys import code_key, query_key
+
+LEAKED = "stands in a measuring set"
 
 # Shorter keys are idioms ("how to", "import os") that say nothing about where a text came from.
 _MIN_KEY = 20
@@ -23,11 +25,14 @@ class HeldOut:
     queries: frozenset[str]
     codes: frozenset[str]
 
-    def holds(self, pair: Pair) -> bool:
+    def holds(self, pair: Pair | Labelled) -> bool:
         """Whether the pair's question or code, with or without documentation, stands in a measuring set."""
-        return query_key(pair.query) in self.queries or not self.codes.isdisjoint(
-            {code_key(pair.code), code_key(pair.bare)}
-        )
+        codes = {pair.code, pair.bare} if isinstance(pair, Pair) else {pair.code}
+        return self.asks(pair.query) or (bool(self.codes) and not self.codes.isdisjoint(map(code_key, codes)))
+
+    def asks(self, text: str) -> bool:
+        """Whether a text stands in a measuring set as a question."""
+        return query_key(text) in self.queries
 
 
 def read_held_out(paths: Iterable[Path]) -> HeldOut:
@@ -37,10 +42,12 @@ def read_held_out(paths: Iterable[Path]) -> HeldOut:
     for path in paths:
         try:
             found_queries, found_codes = _texts(json.loads(path.read_bytes()))
-        except (ValueError, KeyError, TypeError) as error:
+            queries.update(query_key(q) for q in found_queries)
+            codes.update(code_key(c) for c in found_codes)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is not a measuring set ({type(error).__name__}: {error})") from error
-        queries.update(query_key(q) for q in found_queries)
-        codes.update(code_key(c) for c in found_codes)
     return HeldOut(frozenset(queries) - {""}, frozenset(c for c in codes if len(c) >= _MIN_KEY))
 
 

@@ -2,159 +2,132 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import sysconfig
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.types import Chunk
-from spencer_models.data.corpus import Pair, Sentence
-from spencer_models.data.filters import (
-    code_key,
-    first_sentence,
-    function_fault,
-    later_sentences,
-    path_fault,
-    query_fault,
-    query_key,
-)
-from spencer_models.data.leakage import HeldOut
+from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
+from spencer_desktop.core.chunking import DEFAULT_LIMITS
+from spencer_desktop.core.text import MAX_CODE_CHARS
+from spencer_desktop.core.types import Chunk, SkippedFile
+from spencer_models.data.corpus import Pair
+from spencer_models.data.documentation import documentation, sentences, without_span
+from spencer_models.data.filters import function_fault, query_fault
+from spencer_models.data.keys import code_key, query_key
+from spencer_models.data.leakage import LEAKED, HeldOut
+from spencer_models.data.trees import ContentHash, SourceFile, Tree, source_files
 
-STANDARD_LIBRARY = "python-stdlib"
+DUPLICATE = "near duplicate"
 
-LEAKED = "stands in a measuring set"
-
-# Files of this size are tables and generated code.
-_MAX_FILE_BYTES = 400_000
-
-Chunker = Callable[[str, str, str], Sequence[Chunk]]
-"""(path, language, text of a file) → its chunks; what the application indexes with."""
+# Generous: a parser that is given up on a busy machine but not on an idle one would make another corpus.
+_PARSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class SourceTree:
-    """One package: where it stands, what it is called, and which split all of it belongs to."""
+class Package:
+    """What is mined as one: `split_of` says where the functions of a file go, by its path in the package."""
 
     name: str
-    version: str
-    roots: tuple[Path, ...]
-    split: str
-
-
-@dataclass(slots=True)
-class MiningReport:
-    """What happened to the functions seen: `kept`, or left out for a reason."""
-
-    functions: int = 0
-    kept: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
+    tree: Tree
+    split_of: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """`pairs`, and everything else that is said about the same functions, which only distillation reads."""
+    """`pairs`; `sentences`: for each pair what else is said of the function; and what happened to the rest.
+
+    `functions` were seen in all; `left_out`: reason → how many of them, or of files. `sha256` is that of the files.
+    """
 
     pairs: tuple[Pair, ...]
-    sentences: tuple[Sentence, ...]
-    report: MiningReport
+    sentences: tuple[tuple[str, ...], ...]
+    functions: int
+    left_out: Counter[str]
+    sha256: str
 
 
-def installed_tree(name: str, version: str, split: str) -> SourceTree:
-    """The source of an installed distribution, or of the standard library. UserError when the version differs."""
-    if name == STANDARD_LIBRARY:
-        found = sysconfig.get_python_version()
-        roots: tuple[Path, ...] = (Path(sysconfig.get_paths()["stdlib"]),)
-    else:
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError as error:
-            raise UserError(
-                f"The recipe mines {name}, which is not installed", hint=f"pip install {name}=={version}"
-            ) from error
-        found = distribution.version
-        tops = sorted({f.parts[0] for f in distribution.files or () if f.suffix == ".py" and len(f.parts) > 1})
-        roots = tuple(
-            Path(str(distribution.locate_file(top))) for top in tops if not top.endswith((".dist-info", ".."))
-        )
-    if found != version:
-        raise UserError(
-            f"The recipe mines {name} {version}, but {found} is installed", hint=f"pip install {name}=={version}"
-        )
-    return SourceTree(name, version, roots, split)
+def function_chunker() -> ChunkWorker:
+    """A parser for whole functions: models cut for themselves, and without its documentation one may well fit."""
+    return ChunkWorker(limits=replace(DEFAULT_LIMITS, max_chars=MAX_CODE_CHARS), deadline_s=_PARSE_SECONDS)
 
 
-def mine(tree: SourceTree, chunker: Chunker, held_out: HeldOut, seen: set[str]) -> Mined:
-    """Every documented Python function of a package that passes the filters, in the order of sorted paths.
+def mine(package: Package, languages: Collection[str], worker: ChunkWorker, held_out: HeldOut) -> Mined:
+    """Every documented function of a package that passes the filters, each question and each code once.
 
-    `seen` holds the keys of what is in the corpus already and grows: a function is kept once over all packages.
+    `worker` is a `function_chunker`. The package alone decides the order.
     """
     pairs: list[Pair] = []
-    sentences: list[Sentence] = []
-    report = MiningReport()
-    for path, relative in _python_files(tree.roots):
-        fault = path_fault(relative)
-        source = "" if fault else _read(path)
-        if not source:
-            report.left_out[f"{fault or 'empty, large or undecodable file'} (files)"] += 1
-            continue
-        for pair, doc in _functions(relative, source, chunker, tree):
-            report.functions += 1
-            reason = _fault(pair, held_out, seen)
-            if reason:
-                report.left_out[reason] += 1
+    more: list[tuple[str, ...]] = []
+    functions = 0
+    left_out: Counter[str] = Counter()
+    digest = ContentHash()
+    seen: set[str] = set()
+    files = _readable(source_files(package.tree, languages), left_out, digest)
+    for file, result in _chunked(files, worker):
+        if result.problem:
+            left_out["not parsed (files)"] += 1
+        for chunk in result.chunks:
+            if not _is_function(chunk):
                 continue
-            sentences += [Sentence(len(pairs), text) for text in later_sentences(doc)]
+            functions += 1
+            query, *others = sentences(documentation(chunk), chunk.symbol, chunk.language) or [""]
+            pair = _pair(query, chunk, package.name, package.split_of(file.path))
+            if reason := _fault(pair, chunk.doc, held_out, seen):
+                left_out[reason] += 1
+                continue
             pairs.append(pair)
-    report.kept = len(pairs)
-    return Mined(tuple(pairs), tuple(sentences), report)
+            more.append(tuple(s for s in others if not query_fault(s)))
+    return Mined(tuple(pairs), tuple(more), functions, left_out, digest.hexdigest())
 
 
-def _fault(pair: Pair, held_out: HeldOut, seen: set[str]) -> str:
+def _readable(
+    files: Iterable[SourceFile | SkippedFile], left_out: Counter[str], digest: ContentHash
+) -> Iterator[SourceFile]:
+    for file in files:
+        if isinstance(file, SourceFile):
+            digest.add(file)
+            yield file
+        else:
+            reason = "ignored" if file.reason.startswith("ignored by") else file.reason.partition(" (")[0]
+            left_out[f"{reason} (files)"] += 1
+
+
+def _chunked(files: Iterable[SourceFile], worker: ChunkWorker) -> Iterator[tuple[SourceFile, ChunkResult]]:
+    ahead: deque[SourceFile] = deque()
+
+    def questions() -> Iterator[tuple[str, str, str]]:
+        for file in files:
+            ahead.append(file)
+            yield file.path, file.language, file.text
+
+    for result in worker.chunk_many(questions()):
+        yield ahead.popleft(), result
+
+
+def _is_function(chunk: Chunk) -> bool:
+    """Of a function too long for one chunk, the first stands for all of it."""
+    return chunk.kind in ("function", "method") and chunk.start_line == chunk.unit_start_line
+
+
+def _pair(query: str, chunk: Chunk, source: str, split: str) -> Pair:
+    bare = without_span(chunk.text, chunk.doc_span)
+    return Pair(query, chunk.text, bare, chunk.symbol, chunk.language, source, split)
+
+
+def _fault(pair: Pair, doc: str, held_out: HeldOut, seen: set[str]) -> str:
     """Why a pair is left out; remembers what was kept in `seen`."""
-    if not pair.query:
+    if not doc:
         return "no documentation"
-    fault = function_fault(pair.symbol.rpartition(".")[2], pair.bare) or query_fault(pair.query)
+    fault = function_fault(pair.symbol, pair.bare, pair.language) or query_fault(pair.query)
     if fault:
         return fault
+    if "\ufffd" in pair.code:
+        return "text not UTF-8"
     # Prefixes keep the two kinds of key apart in one set.
     keys = {"q " + query_key(pair.query), "c " + code_key(pair.bare)}
     if not seen.isdisjoint(keys):
-        return "near duplicate"
+        return DUPLICATE
     if held_out.holds(pair):
         return LEAKED
     seen |= keys
     return ""
-
-
-def _python_files(roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    for root in roots:
-        for path in sorted(root.rglob("*.py")):
-            relative = path.relative_to(root).as_posix()
-            if not relative.startswith(("site-packages/", "dist-packages/")):
-                yield path, relative
-
-
-def _read(path: Path) -> str:
-    """The text of a source file; empty where it is too large or no UTF-8."""
-    try:
-        data = path.read_bytes()
-        return data.decode("utf-8") if len(data) <= _MAX_FILE_BYTES else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _functions(path: str, source: str, chunker: Chunker, tree: SourceTree) -> Iterator[tuple[Pair, str]]:
-    """(pair, documentation) of each function; of one too long for a single chunk, what its first chunk holds."""
-    for chunk in chunker(path, "python", source):
-        if chunk.kind in ("function", "method") and chunk.start_line == chunk.unit_start_line:
-            bare = _without(chunk.text, chunk.doc_span)
-            query = first_sentence(chunk.doc)
-            yield Pair(query, chunk.text, bare, chunk.symbol, chunk.language, tree.name, tree.split), chunk.doc
-
-
-def _without(text: str, span: tuple[int, int] | None) -> str:
-    """`text` without the lines of its documentation."""
-    return text if span is None else text[: span[0]].rstrip(" \t") + text[span[1] :].lstrip(" \t").removeprefix("\n")

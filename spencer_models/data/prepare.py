@@ -1,151 +1,135 @@
-"""A recipe and pair files → one corpus folder: pairs, sentences, and a summary that says where all of it came from."""
+"""A recipe's sources, or a team's own code → one corpus folder."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.errors import UserError
-from spencer_models.config import CorpusConfig
-from spencer_models.data.corpus import (
-    TRAIN,
-    VALID,
-    Pair,
-    Sentence,
-    read_pair_file,
-    read_records,
-    text_number,
-    write_records,
-)
-from spencer_models.data.filters import code_key, query_key
+from spencer_desktop.core.languages import canonical_language
+from spencer_models.data.builder import CorpusBuilder, source_name
+from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID
+from spencer_models.data.filters import MINED_LANGUAGES
 from spencer_models.data.leakage import HeldOut
-from spencer_models.data.mining import LEAKED, STANDARD_LIBRARY, Chunker, Mined, installed_tree, mine
+from spencer_models.data.mining import function_chunker
+from spencer_models.data.readers import FORMATS
+from spencer_models.data.sources import DataConfig, FileSource, TreeSource
+from spencer_models.data.trees import Tree, find_tree, installed_tree, licence_of_installed, package_name
 from spencer_models.progress import Report
-
-PAIRS_NAME, SENTENCES_NAME, SUMMARY_NAME = "pairs.jsonl", "sentences.jsonl", "corpus.json"
-
-_SURPLUS = "more than the recipe takes of one source"
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """All pairs, mined ones first; `sentences` point into them by position."""
-
-    pairs: tuple[Pair, ...]
-    sentences: tuple[Sentence, ...]
-    mined_sources: frozenset[str]
-
-    def group(self, pair: Pair) -> str:
-        """ "mined" for every mined package, else the name of the pair file."""
-        return "mined" if pair.source in self.mined_sources else pair.source
 
 
 def build_corpus(
-    config: CorpusConfig, pair_files: Sequence[Path], held_out: HeldOut, chunker: Chunker, folder: Path, report: Report
+    config: DataConfig, roots: Sequence[Path], held_out: HeldOut, folder: Path, report: Report
 ) -> dict[str, Any]:
-    """Mines, reads, filters and writes the corpus to `folder`; returns the summary that it also writes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    trees = [installed_tree(n, v, s) for s in (TRAIN, VALID) for n, v in _packages(config, s)]
-    pairs: list[Pair] = []
-    sentences: list[Sentence] = []
-    packages: dict[str, Any] = {}
-    seen: set[str] = set()
-    for tree in trees:
-        mined = sample(mine(tree, chunker, held_out, seen), config.max_package_pairs)
-        sentences += [replace(s, pair=s.pair + len(pairs)) for s in mined.sentences]
-        pairs += mined.pairs
-        packages[tree.name] = {
-            "version": tree.version,
-            "licence": _licence(tree.name),
-            "split": tree.split,
-            "functions": mined.report.functions,
-            "kept": mined.report.kept,
-            "left_out": dict(mined.report.left_out),
-        }
-        report(f"{tree.name} {tree.version}: {mined.report.kept} of {mined.report.functions} functions")
-    files = {path.stem: _add_file(path, config, held_out, pairs, seen) for path in pair_files}
-    for name, counts in files.items():
-        report(f"{name}: {counts['kept']} pairs, {counts['broken']} broken lines")
-    summary = {
-        "sha256": write_records(pairs, folder / PAIRS_NAME),
-        "sentences_sha256": write_records(sentences, folder / SENTENCES_NAME),
-        "pairs": dict(sorted(Counter(p.split for p in pairs).items())),
-        "sentences": len(sentences),
-        "left_out_as_measuring_sets": sum(p["left_out"].get(LEAKED, 0) for p in (*packages.values(), *files.values())),
-        "packages": packages,
-        "files": files,
-    }
-    (folder / SUMMARY_NAME).write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return summary
+    """Mines, reads, filters and writes the corpus to `folder`; returns the summary that it also writes.
+
+    The same inputs give the same bytes. Nothing that `held_out` holds is in it. UserError when a source is not there,
+    is of another version, or holds nothing that can be used.
+    """
+    _check(config)
+    # All sources are found before the first is mined, which may take long.
+    trees = [_tree(source, roots) for source in config.trees]
+    files = [_files(source, roots) for source in config.files]
+    share = config.held_out_share
+    builder = CorpusBuilder([canonical_language(x) for x in config.languages], held_out, share, share, report)
+    with function_chunker() as worker:
+        for tree_source, tree in zip(config.trees, trees, strict=True):
+            licence = tree_source.licence or ("" if tree_source.path else licence_of_installed(tree_source.name))
+            limit = tree_source.max_pairs or config.max_pairs_per_tree
+            builder.mine(tree_source, tree, licence, limit, worker)
+    for file_source, paths in zip(config.files, files, strict=True):
+        builder.read(file_source, paths)
+    return builder.write(folder)
 
 
-def sample(mined: Mined, limit: int) -> Mined:
-    """At most `limit` of the pairs, the same ones every time and spread evenly, with their sentences."""
-    order = sorted(range(len(mined.pairs)), key=lambda i: text_number(mined.pairs[i].query + mined.pairs[i].code))
-    chosen = sorted(order[:limit])
-    mined.report.left_out[_SURPLUS] += len(order) - len(chosen)
-    mined.report.kept = len(chosen)
-    position = {number: place for place, number in enumerate(chosen)}
-    return Mined(
-        tuple(mined.pairs[i] for i in chosen),
-        tuple(replace(s, pair=position[s.pair]) for s in mined.sentences if s.pair in position),
-        mined.report,
+def prepare_paths(
+    paths: Sequence[Path],
+    folder: Path,
+    held_out: HeldOut,
+    *,
+    valid: Sequence[str],
+    test: Sequence[str],
+    held_out_share: float,
+    report: Report,
+) -> dict[str, Any]:
+    """Mines a team's own code: each path is one package, called like its folder or archive; returns the summary.
+
+    The packages that `valid` and `test` name are held out whole. Where one of the two names none, that split gets
+    `held_out_share` of the files of the other packages, chosen by the hash of package and path, so always the same
+    ones. UserError when a path or a named package does not exist, or no documented function is found.
+    """
+    names = [package_name(path) for path in paths]
+    sources = [TreeSource(name, version="", split=_named_split(name, valid, test)) for name in names]
+    _check_names(names)
+    for name in (*valid, *test):
+        if name not in names:
+            raise UserError(f"No package is called {name}.", hint=f"The packages are {', '.join(sorted(names))}.")
+    trees = [find_tree(path) for path in paths]
+    valid_share, test_share = (0.0 if named else held_out_share for named in (valid, test))
+    builder = CorpusBuilder((), held_out, valid_share, test_share, report)
+    with function_chunker() as worker:
+        for source, tree in zip(sources, trees, strict=True):
+            builder.mine(source, tree, "", 0, worker)
+    if builder.is_empty():
+        raise UserError(
+            f"No documented function was found in {', '.join(map(str, paths))}.",
+            hint=f"Looked for {', '.join(MINED_LANGUAGES)}; files that an ignore file names are left out.",
+        )
+    return builder.write(folder)
+
+
+def _named_split(name: str, valid: Sequence[str], test: Sequence[str]) -> str:
+    if name in valid and name in test:
+        raise UserError(f"{name} cannot be held out for validation and for the test.", hint="Name it once.")
+    others = TRAIN if valid and test else ""
+    return VALID if name in valid else TEST if name in test else others
+
+
+def _check(config: DataConfig) -> None:
+    _check_names([*(tree.name for tree in config.trees), *map(source_name, config.files)])
+    if not 0 <= config.held_out_share < 0.5:
+        raise UserError(f"held_out_share is {config.held_out_share}", hint="It must be at least 0 and less than 0.5.")
+    for split in (*(tree.split for tree in config.trees), *(file.split for file in config.files)):
+        if split not in ("", *SPLITS):
+            raise UserError(f"There is no split {split!r}", hint=f"The splits are {', '.join(SPLITS)}.")
+    for file in config.files:
+        if file.format not in FORMATS:
+            raise UserError(f"There is no format {file.format!r}", hint=f"Known are {', '.join(FORMATS)}.")
+
+
+def _check_names(names: Iterable[str]) -> None:
+    name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 1))
+    if count > 1:
+        raise UserError(f"Several sources are called {name}.", hint="Each needs a name of its own.")
+
+
+def _tree(source: TreeSource, roots: Sequence[Path]) -> Tree:
+    if not source.path:
+        return installed_tree(source.name, source.version)
+    return find_tree(next(iter(_matches(source.path, roots))))
+
+
+def _files(source: FileSource, roots: Sequence[Path]) -> list[Path]:
+    """The files of a source; of a folder, those whose names fit the format, at any depth."""
+    patterns = FORMATS[source.format].patterns
+    found: list[Path] = []
+    for place in _matches(source.path, roots):
+        found += [place] if place.is_file() else sorted({p for pattern in patterns for p in place.rglob(pattern)})
+    if not found:
+        raise UserError(f"{source.path} holds no {' or '.join(patterns)}")
+    return found
+
+
+def _matches(path: str, roots: Sequence[Path]) -> list[Path]:
+    """What `path`, which may be a glob, stands for below the first root that has it. UserError where none has."""
+    for root in roots:
+        globbed = [] if Path(path).is_absolute() else root.glob(path)
+        found = [root / path] if (root / path).exists() else sorted(globbed)
+        if found:
+            return found
+    looked = ", ".join(map(str, roots)) or "no folder at all"
+    raise UserError(
+        f"The recipe reads {path}, which is not there", hint=f"Looked in {looked}; name its folder by --data."
     )
-
-
-def read_corpus(folder: Path) -> Corpus:
-    """The corpus that `build_corpus` wrote. UserError when there is none."""
-    try:
-        summary = json.loads((folder / SUMMARY_NAME).read_text(encoding="utf-8"))
-        pairs, sentences = read_records(folder / PAIRS_NAME, Pair), read_records(folder / SENTENCES_NAME, Sentence)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"No corpus at {folder} ({error})", hint="Run `spencer-models prepare` first.") from error
-    return Corpus(tuple(pairs), tuple(sentences), frozenset(summary["packages"]))
-
-
-def _packages(config: CorpusConfig, split: str) -> list[tuple[str, str]]:
-    return sorted((config.train if split == TRAIN else config.valid).items())
-
-
-def _licence(name: str) -> str:
-    if name == STANDARD_LIBRARY:
-        return "PSF-2.0"
-    metadata = importlib.metadata.metadata(name)
-    classifiers = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
-    stated = [*(metadata.get_all("License-Expression") or []), *(c.rpartition(":: ")[2] for c in classifiers)]
-    # Some packages put the whole text of their licence where its name belongs.
-    named: list[str] = [*stated, *(metadata.get_all("License") or []), "see the package"]
-    return named[0].splitlines()[0]
-
-
-def _add_file(path: Path, config: CorpusConfig, held_out: HeldOut, pairs: list[Pair], seen: set[str]) -> dict[str, Any]:
-    """Appends the usable pairs of one file; a fixed share of its questions, all answers of each, is for validation."""
-    found = read_pair_file(path)
-    left_out: Counter[str] = Counter()
-    kept = Counter[str]()
-    for pair in sorted(found.pairs, key=lambda p: text_number(p.query + p.code)):
-        key = f"{query_key(pair.query)}\n{code_key(pair.bare)}"
-        if key in seen:
-            left_out["near duplicate"] += 1
-        elif held_out.holds(pair):
-            left_out[LEAKED] += 1
-        elif sum(kept.values()) == config.max_file_pairs:
-            left_out[_SURPLUS] += 1
-        else:
-            seen.add(key)
-            valid = text_number(query_key(pair.query)) % 10_000 < 10_000 * config.held_out_share
-            pairs.append(replace(pair, split=VALID if valid else TRAIN))
-            kept[pairs[-1].split] += 1
-    return {
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "kept": sum(kept.values()),
-        "split": dict(sorted(kept.items())),
-        "broken": found.broken,
-        "left_out": dict(left_out),
-    }

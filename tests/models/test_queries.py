@@ -1,0 +1,44 @@
+"""Other ways of asking, the form in which a model reads a pair, and keys of what counts as the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from spencer_models.data.corpus import Pair, training_text
+from spencer_models.data.keys import code_key, query_key
+from spencer_models.data.queries import question, symbol_words, terse, training_query, variants
+
+
+def test_keys_ignore_what_does_not_make_a_difference() -> None:
+    assert query_key("How to:  open-a file?") == query_key("how to open a FILE")
+    assert code_key('x = "one"  # a\ny = 12') == code_key("x='two'\ny = 7 # b")
+    assert code_key("x = 1") != code_key("y = 1")
+    assert code_key("int x; /* a\n b */ // c\nx = 1;") == code_key("int x;\n\n\tx=2;")
+
+
+def test_variants_ask_for_the_same_thing_in_other_words() -> None:
+    assert variants("Returns the path of a file", "Reader.filePath") == (
+        "Returns the path of a file",
+        "returns path file",
+        "how to get the path of a file",
+        "reader file path",
+    )
+    assert question("Check whether the list is empty") == "how to check if the list is empty"
+    assert question("Parses JSON text") == "how to parse JSON text"
+    assert question("The name of this") == "The name of this"
+    assert terse("Return True if the value is set") == "return true value set"
+    assert symbol_words("HTTPServer.parse_request") == "http server parse request"
+
+
+def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
+    code = 'def f{n}():\n    """D"""\n    x'
+    pairs = [
+        Pair(f"Return the part {n} of it", code.format(n=n), f"def f{n}():\n    x", f"A.f{n}", "", "", "")
+        for n in range(200)
+    ]
+    with_doc = sum('"""' in training_text(p) for p in pairs)
+    assert 60 < with_doc < 140
+    assert all(training_text(p).startswith("A.f") for p in pairs)
+    ways = Counter(variants(p.query, p.symbol).index(training_query(p)) for p in pairs)
+    assert set(ways) == {0, 1, 2, 3}
+    assert [training_query(p) for p in pairs] == [training_query(p) for p in pairs]
