@@ -28,7 +28,7 @@ def do(job: Job, until: Step, report: Report) -> str:
     corpus = job.corpus or _corpus(job, recipe, report)
     if until is Step.CORPUS:
         return str(corpus)
-    run = Run(recipe, corpus, job.work, report)
+    run = Run(recipe, corpus, job.work, report, save_seconds=60 * job.save_minutes)
     reproduction = Reproduction(run, job.command)
     steps: dict[Step, Callable[[], object]] = {
         Step.DUAL: lambda: run.dual,

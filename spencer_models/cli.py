@@ -91,6 +91,9 @@ def reproduce(
     ] = "",
     work: WorkOption = Path("runs"),
     threads: ThreadsOption = 0,
+    save_minutes: Annotated[
+        float, typer.Option("--save-minutes", min=0, help="How often a training is saved, to go on if it is stopped.")
+    ] = 5.0,
 ) -> None:
     """Do everything a recipe says: corpus, dual encoder, re-ranker, students, scores, tables, packs.
 
@@ -105,6 +108,7 @@ def reproduce(
         out=out,
         checkpoint=checkpoint,
         threads=threads,
+        save_minutes=save_minutes,
         command=shlex.join(["spencer-models", *sys.argv[1:]]),
     )
     typer.echo(_torch_side("spencer_models.chain").do(job, until, stderr_report()))

@@ -143,7 +143,8 @@ class AssistantConfig:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateConfig:
-    """The test sets: `languages`, in pools of `pool` functions, the first `candidates` (K) re-ranked, and every K of Figure 5 up to `most_candidates`.
+    """The test sets: `languages`, in pools of `pool` functions, the first `candidates` (K) re-ranked, and for Figure 5
+    every K up to `most_candidates`.
 
     Ranking a whole pool by the cross-encoder alone is `pool` times as dear: `cross_questions` of each pool are asked
     so (0: all). A validation asks `valid_questions` of each language, or `valid_reranked` where it re-ranks.

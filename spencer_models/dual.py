@@ -81,7 +81,7 @@ class DualTask:
         return self._backbone.codes(codes, self._text.code)
 
     def _hard_of(self, number: int, chosen: Ids) -> list[int]:
-        """`hard_negatives` of each example's mined ones, drawn by the batch's number; those of the batch itself left out."""
+        """Some of each example's mined ones, drawn by the batch's number; those of the batch itself are left out."""
         if self._hard is None:
             return []
         random = np.random.default_rng([self._seed, number])

@@ -23,7 +23,8 @@ class Job:
     """One call: the recipe and its inputs, where finished steps are kept (`work`) and results go (`out`).
 
     `roots` are what the recipe's paths are relative to, `excluded` the measuring sets; a prepared `corpus` stands in
-    for both. `checkpoint` "" is the recipe's; `threads` 0 is all cores; `command` is what the user typed.
+    for both. `checkpoint` "" is the recipe's; `threads` 0 is all cores; `command` is what the user typed. Every
+    `save_minutes` a training is saved so that it can go on.
     """
 
     recipe: Path
@@ -34,4 +35,5 @@ class Job:
     out: Path
     checkpoint: str
     threads: int
+    save_minutes: float
     command: str

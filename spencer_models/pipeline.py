@@ -29,9 +29,10 @@ from spencer_models.data.negatives import hard_negatives
 from spencer_models.dual import DualEncoder, DualTask
 from spencer_models.encode import once
 from spencer_models.examples import Example, training_examples
+from spencer_models.loop import Plan
 from spencer_models.machine import find_machine
 from spencer_models.progress import Report
-from spencer_models.stage import Stage, plan_of
+from spencer_models.stage import Stage
 from spencer_models.validation import Reading, Validation
 
 _SCALE_NAME = "recall_scale.json"
@@ -40,11 +41,14 @@ _SCALE_NAME = "recall_scale.json"
 class Run:
     """One recipe on one corpus. Folders stand under `work`, named by all that they depend on."""
 
-    def __init__(self, recipe: Recipe, corpus_folder: Path, work: Path, report: Report) -> None:
+    def __init__(
+        self, recipe: Recipe, corpus_folder: Path, work: Path, report: Report, *, save_seconds: float = 300.0
+    ) -> None:
         self.recipe = recipe
         self.corpus_folder = corpus_folder
         self.work = work
         self.report = report
+        self._save_seconds = save_seconds
         self.machine = find_machine(recipe.precision)
         text = fingerprint(recipe.text)
         asked = recipe.evaluate.valid_questions
@@ -113,6 +117,21 @@ class Run:
             )
         return self.backbone
 
+    def plan(self, training: TrainingConfig, examples: int) -> Plan:
+        """The plan for so many examples an epoch."""
+        steps = max(1, round(training.epochs * examples / (training.batch * training.accumulate)))
+        return Plan(
+            steps,
+            training.learning_rate,
+            training.warmup,
+            training.weight_decay,
+            self.recipe.seed,
+            accumulate=training.accumulate,
+            validations=training.validations,
+            patience=training.patience,
+            checkpoint_seconds=self._save_seconds,
+        )
+
     @cached_property
     def reading(self) -> Reading:
         return Reading(self.backbone, self.recipe.text, self.machine, self.report)
@@ -173,8 +192,7 @@ class Run:
             self.backbone.save(dual.code, stage.folder / "code")
             self.backbone.save(dual.query, stage.folder / "query")
 
-        plan = plan_of(training, len(self.examples), seed)
-        stage.train(dual, task, plan, self.machine, save, self.report)
+        stage.train(dual, task, self.plan(training, len(self.examples)), self.machine, save, self.report)
 
     def _mine(self, dual: DualEncoder, depth: int, folder: Path) -> Ids:
         queries, codes = self._example_vectors(dual, folder)
@@ -228,8 +246,7 @@ class Run:
             (stage.folder / _SCALE_NAME).write_text(json.dumps(scale), encoding="utf-8")
             write_weights(scorer, stage.folder)
 
-        plan = plan_of(config.training, examples, self.recipe.seed)
-        stage.train(scorer, task, plan, self.machine, save, self.report)
+        stage.train(scorer, task, self.plan(config.training, examples), self.machine, save, self.report)
 
     def _sampler(self, config: CrossConfig) -> tuple[Sampler, int]:
         """Where the pairs come from, and how many pairs or questions make an epoch."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from torch import nn
 
-from spencer_models.config import TrainingConfig
 from spencer_models.curves import draw_curves
 from spencer_models.loop import FitResult, Plan, Task, fit, forget
 from spencer_models.machine import Machine
@@ -45,18 +44,3 @@ class Stage:
         (self.folder / _DONE).write_text(json.dumps(asdict(result)) + "\n", encoding="utf-8")
         forget(self.folder)
         report(f"{self.folder.name}: {result.steps} steps, loss {result.loss:.4f}, score {result.score:.4f}")
-
-
-def plan_of(training: TrainingConfig, examples: int, seed: int) -> Plan:
-    """The plan for so many examples an epoch."""
-    steps = max(1, round(training.epochs * examples / (training.batch * training.accumulate)))
-    return Plan(
-        steps,
-        training.learning_rate,
-        training.warmup,
-        training.weight_decay,
-        seed,
-        accumulate=training.accumulate,
-        validations=training.validations,
-        patience=training.patience,
-    )

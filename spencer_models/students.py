@@ -18,7 +18,7 @@ from spencer_models.distill import DistillTask, Objective, QueryCorpus, Teaching
 from spencer_models.encode import once
 from spencer_models.pipeline import Run
 from spencer_models.results import AssistantPath
-from spencer_models.stage import Stage, plan_of
+from spencer_models.stage import Stage
 
 _PATH_NAME = "path.json"
 
@@ -90,7 +90,7 @@ class Students:
                 run.recipe.seed,
                 run.recipe.dual.temperature,
             )
-            plan = plan_of(training, len(self._corpus.texts), run.recipe.seed)
+            plan = run.plan(training, len(self._corpus.texts))
             save = lambda: run.pretrained.save(student, stage.folder)  # noqa: E731
             stage.train(student, task, plan, run.machine, save, run.report)
         return QueryModel(stage.folder, depth, name)

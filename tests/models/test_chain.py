@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -236,3 +240,41 @@ def test_a_test_split_below_one_pool_is_named_before_anything_is_trained(tmp_pat
     with pytest.raises(UserError, match=r"fewer than one pool of 1000"):
         do(job, Step.SCORES, lambda line: None)
     assert [path.name.partition("-")[0] for path in job.work.iterdir()] == ["corpus"]
+
+
+def _comparable(path: Path) -> dict[str, Any]:
+    """Results without what no two runs share: times, and what the user typed."""
+    return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("timing", "command")}
+
+
+def test_a_chain_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    log = tmp_path / "log"
+    start = "from spencer_models.cli import main; main()"
+    options = ["--data", str(job.roots[0]), "--until", "scores", "--threads", "1", "--save-minutes", "0"]
+
+    def begin(name: str) -> subprocess.Popen[bytes]:
+        places = ["--work", str(tmp_path / name / "runs"), "--out", str(tmp_path / name / "out")]
+        program = [sys.executable, "-c", start, "reproduce", str(job.recipe), *options, *places]
+        with log.open("ab") as file:
+            return subprocess.Popen(program, stdout=file, stderr=file)
+
+    assert begin("whole").wait(timeout=100) == 0, log.read_text()
+    # In the middle of the dual encoder, of the re-ranker, and of the second student.
+    for pattern, count in (("dual-*", 1), ("cross-*", 1), ("student-*", 2)):
+        process = begin("killed")
+        while not _is_training(tmp_path / "killed/runs", pattern, count):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() == -9
+    assert begin("killed").wait(timeout=100) == 0, log.read_text()
+    assert "going on from step" in log.read_text()
+    found, expected = (_comparable(tmp_path / name / "out/results.json") for name in ("killed", "whole"))
+    assert found == expected
+
+
+def _is_training(runs: Path, pattern: str, count: int) -> bool:
+    """Whether a training of this kind, the `count`-th of it, has been saved and is not done."""
+    folders = list(runs.glob(pattern))
+    return len(folders) == count and any((folder / "checkpoint.pt").is_file() for folder in folders)
