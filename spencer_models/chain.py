@@ -36,9 +36,7 @@ def do(job: Job, until: Step, report: Report) -> str:
         Step.STUDENTS: lambda: reproduction.query_models,
         Step.SCORES: lambda: _scores(reproduction, job.out),
     }
-    if until in (Step.SCORES, Step.PACK):
-        # What is wrong with the test sets is said before the hours of training.
-        _ = reproduction.test_sets
+    reproduction.check(scored=until in (Step.SCORES, Step.PACK))
     for step, make in steps.items():
         report(f"step {step.value}")
         make()

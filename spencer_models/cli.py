@@ -69,11 +69,7 @@ def prepare(
 def recipes() -> None:
     """List the shipped recipes."""
     for path in sorted(_recipe_folder().glob("*.toml")):
-        # Presets that others extend have no data of their own.
-        if "[data]" in path.read_text(encoding="utf-8") and "No recipe by itself" not in path.read_text(
-            encoding="utf-8"
-        ):
-            typer.echo(path.stem)
+        typer.echo(path.stem)
 
 
 @app.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from spencer_models.toml_config import from_toml, read_toml
 OBJECTIVES = ("contrastive", "margin")
 CONTRASTS = ("code", "query", "cross")
 CROSS_LOSSES = ("pointwise", "listwise")
+CROSS_DATA = ("labelled", "random", "groups")
 QUERY_SOURCES = ("pairs", "all")
 STUDENT_SCORES = ("recall", "mrr")
 
@@ -96,8 +96,10 @@ class DualConfig:
 
 @dataclass(frozen=True, slots=True)
 class CrossConfig:
-    """The re-ranker. `data` is "labelled" (matched and unmatched pairs as they stand in the corpus, Eq. 5) or "groups":
-    a question, its answer and `negatives` others, mined with the dual encoder, from random to hard as training goes on.
+    """The re-ranker. `data` is "labelled" (matched and unmatched pairs as they stand in the corpus, Eq. 5), "random"
+    (the training pairs, and as many unmatched ones drawn from them, which is how CodeBERT's labelled pairs came about)
+    or "groups": a question, its answer and `negatives` others, mined with the dual encoder, from random to hard as
+    training goes on.
 
     It starts from the "checkpoint" (the paper) or from the trained "dual" encoder's code side. `loss` is "pointwise"
     (Eq. 5) or "listwise". With a `recall_scale` above 0 a candidate's logit in training is
@@ -143,8 +145,8 @@ class AssistantConfig:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateConfig:
-    """The test sets: `languages`, in pools of `pool` functions, the first `candidates` (K) re-ranked, and for Figure 5
-    every K up to `most_candidates`.
+    """The test sets: `languages` (none: all that fill a pool), in pools of `pool` functions, the first `candidates` (K)
+    re-ranked, and for Figure 5 every K up to `most_candidates`.
 
     Ranking a whole pool by the cross-encoder alone is `pool` times as dear: `cross_questions` of each pool are asked
     so (0: all). A validation asks `valid_questions` of each language, or `valid_reranked` where it re-ranks.
@@ -197,35 +199,62 @@ def fingerprint(*parts: Any) -> str:
 def read_recipe(path: Path) -> Recipe:
     """The recipe in a TOML file. UserError naming what is missing, unknown, of the wrong type or out of range."""
     recipe = from_toml(Recipe, read_toml(path), path.name)
-    _one_of(path, "precision", recipe.precision, PRECISIONS)
-    if recipe.backbone.pooling:
-        _one_of(path, "backbone.pooling", recipe.backbone.pooling, POOLINGS)
-    _one_of(path, "dual.objective", recipe.dual.objective, OBJECTIVES)
-    for contrast in recipe.dual.contrasts:
-        _one_of(path, "dual.contrasts", contrast, CONTRASTS)
-    _check_training(path, "dual", recipe.dual.training)
+    trainings = {"dual": recipe.dual.training}
+    choices = {
+        "precision": (recipe.precision, PRECISIONS),
+        "backbone.pooling": (recipe.backbone.pooling, ("", *POOLINGS)),
+        "dual.objective": (recipe.dual.objective, OBJECTIVES),
+        "assistants.score": (recipe.assistants.score, STUDENT_SCORES),
+    } | {f"dual.contrasts[{i}]": (contrast, CONTRASTS) for i, contrast in enumerate(recipe.dual.contrasts)}
+    bounds = _evaluate_bounds(recipe.evaluate) | {
+        "dual.contrasts": len(recipe.dual.contrasts) > 0,
+        "dual.temperature": recipe.dual.temperature > 0,
+        "dual.hard_epochs": recipe.dual.hard_epochs >= 0,
+        "dual.hard_negatives": 0 < recipe.dual.hard_negatives <= recipe.dual.hard_depth,
+        "assistants.removed": recipe.assistants.removed > 0,
+    }
     if recipe.cross:
-        _one_of(path, "cross.head", recipe.cross.head, HEADS)
-        _one_of(path, "cross.loss", recipe.cross.loss, CROSS_LOSSES)
-        _one_of(path, "cross.data", recipe.cross.data, ("groups", "labelled"))
-        _one_of(path, "cross.start", recipe.cross.start, ("checkpoint", "dual"))
-        _check_training(path, "cross", recipe.cross.training)
+        trainings["cross"] = recipe.cross.training
+        choices |= {
+            "cross.head": (recipe.cross.head, HEADS),
+            "cross.loss": (recipe.cross.loss, CROSS_LOSSES),
+            "cross.data": (recipe.cross.data, CROSS_DATA),
+            "cross.start": (recipe.cross.start, ("checkpoint", "dual")),
+        }
+        bounds["cross.negatives"] = 0 < recipe.cross.negatives <= recipe.cross.depth
+        # A list needs its match at a known place.
+        bounds["cross.loss"] = recipe.cross.loss == "pointwise" or recipe.cross.data == "groups"
     if recipe.distill:
-        _one_of(path, "distill.queries", recipe.distill.queries, QUERY_SOURCES)
-        _one_of(path, "assistants.score", recipe.assistants.score, STUDENT_SCORES)
-        _check_training(path, "distill", recipe.distill.training)
+        trainings["distill"] = recipe.distill.training
+        choices["distill.queries"] = (recipe.distill.queries, QUERY_SOURCES)
+        bounds["distill.sizes"] = all(size > 0 for size in recipe.distill.sizes)
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise UserError(f"{path.name}: {name} is {value!r}", hint=f"Known are {', '.join(filter(None, known))}.")
+    for section, training in trainings.items():
+        bounds |= {f"{section}.training.{name}": fits for name, fits in _training_bounds(training).items()}
+    for name, fits in bounds.items():
+        if not fits:
+            raise UserError(f"{path.name}: {name} is out of range", hint="spencer_models/config.py says what it means.")
     return recipe
 
 
-def _one_of(path: Path, name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UserError(f"{path.name}: {name} is {value!r}", hint=f"Known are {', '.join(known)}.")
+def _evaluate_bounds(config: EvaluateConfig) -> dict[str, bool]:
+    return {
+        "evaluate.pool": config.pool > 1,
+        "evaluate.candidates": 1 < config.candidates <= config.most_candidates <= config.pool,
+        "evaluate.cross_questions": config.cross_questions >= 0,
+        "evaluate.valid_questions": config.valid_questions > 0,
+        "evaluate.valid_reranked": config.valid_reranked > 0,
+        "evaluate.timed_questions": config.timed_questions > 1,
+        "evaluate.timing_rounds": config.timing_rounds > 0,
+    }
 
 
-def _check_training(path: Path, section: str, training: TrainingConfig) -> None:
-    bounds: Mapping[str, bool] = {
+def _training_bounds(training: TrainingConfig) -> dict[str, bool]:
+    return {
         "epochs": training.epochs > 0,
-        "batch": training.batch > 0,
+        "batch": training.batch > 1,
         "learning_rate": training.learning_rate > 0,
         "warmup": 0 < training.warmup < 1,
         "dropout": 0 <= training.dropout < 1,
@@ -233,6 +262,3 @@ def _check_training(path: Path, section: str, training: TrainingConfig) -> None:
         "micro_batch": training.micro_batch >= 0,
         "validations": training.validations > 0,
     }
-    for name, fits in bounds.items():
-        if not fits:
-            raise UserError(f"{path.name}: {section}.training.{name} is {getattr(training, name)}, out of range")

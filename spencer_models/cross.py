@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Floats, Ids
 from spencer_models.backbones.base import Code, Features, Pretrained
 from spencer_models.backbones.scorer import PairScorer
@@ -45,20 +46,49 @@ class Sampler(Protocol):
         """The pairs of one batch; they depend on the arguments alone."""
 
 
-class LabelledSampler:
-    """Matched and unmatched pairs as they stand in the corpus, shuffled anew each epoch."""
+class _Order:
+    """Numbers in batches, shuffled anew each epoch; the order of an epoch is drawn once."""
 
-    def __init__(self, labelled: Sequence[Labelled], batch: int, seed: int) -> None:
-        self._labelled = labelled
+    def __init__(self, numbers: Ids, batch: int, seed: int) -> None:
+        self._numbers = numbers
         self._batch = batch
         self._seed = seed
+        self._epoch = -1
+        self._order = numbers
+
+    def batch(self, number: int) -> tuple[tuple[int, int], Ids]:
+        """(epoch, place in it), and the numbers of that batch."""
+        epoch, place = divmod(number, -(-len(self._numbers) // self._batch))
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self._seed, epoch]).permutation(self._numbers)
+        return (epoch, place), self._order[place * self._batch : (place + 1) * self._batch]
+
+
+class LabelledSampler:
+    """Matched (label 1) and unmatched pairs as they are given, shuffled anew each epoch."""
+
+    def __init__(self, labelled: Sequence[tuple[Example, int]], batch: int, seed: int) -> None:
+        self._labelled = labelled
+        self._order = _Order(np.arange(len(labelled)), batch, seed)
 
     def draw(self, number: int, progress: float) -> Draw:
-        epoch, position = divmod(number, -(-len(self._labelled) // self._batch))
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._labelled))
-        chosen = [self._labelled[i] for i in order[position * self._batch : (position + 1) * self._batch]]
-        labels = np.array([x.label for x in chosen], np.float32)
-        return Draw([(Code(x.code, x.language), x.query) for x in chosen], labels, np.zeros_like(labels))
+        chosen = [self._labelled[i] for i in self._order.batch(number)[1]]
+        labels = np.array([label for _, label in chosen], np.float32)
+        return Draw([(x.code, x.query) for x, _ in chosen], labels, np.zeros_like(labels))
+
+
+def labelled_examples(labelled: Sequence[Labelled]) -> list[tuple[Example, int]]:
+    """The labelled pairs of a corpus."""
+    return [(Example(query_text(x.query), Code(x.code, x.language)), x.label) for x in labelled]
+
+
+def random_examples(examples: Sequence[Example], seed: int) -> list[tuple[Example, int]]:
+    """Each example, and each of its questions with the code of another one."""
+    # A shift of a shuffled order gives every code away exactly once, and none to its own question.
+    order = np.random.default_rng(seed).permutation(len(examples))
+    others = [Example(examples[a].query, examples[b].code) for a, b in zip(order, np.roll(order, 1), strict=True)]
+    return [(example, 1) for example in examples] + [(example, 0) for example in others]
 
 
 class GroupSampler:
@@ -81,7 +111,6 @@ class GroupSampler:
         self._query_vectors = query_vectors
         self._code_vectors = code_vectors
         self._mined = mined
-        self._batch = config.training.batch
         self._negatives = config.negatives
         self._seed = seed
         # A question whose answer is far down the list teaches nothing about the order of the first candidates.
@@ -91,14 +120,13 @@ class GroupSampler:
             raise UserError(
                 "No question's answer is among the first candidates", hint="Give more pairs, or a larger cross.depth."
             )
+        self._order = _Order(self.reachable, config.training.batch, seed)
 
     def draw(self, number: int, progress: float) -> Draw:
-        epoch, position = divmod(number, -(-len(self.reachable) // self._batch))
-        order = np.random.default_rng([self._seed, epoch]).permutation(self.reachable)
-        random = np.random.default_rng([self._seed, epoch, position])
+        place, rows = self._order.batch(number)
+        random = np.random.default_rng([self._seed, *place])
         pairs: list[tuple[Code, str]] = []
         cosines: list[Floats] = []
-        rows = order[position * self._batch : (position + 1) * self._batch]
         for row in rows:
             numbers = np.concatenate([[row], self._wrong(random, int(row), progress)])
             pairs += [(self._examples[i].code, self._examples[row].query) for i in numbers]
@@ -155,7 +183,7 @@ class CrossTask:
         order = sorted(range(len(draw.pairs)), key=lambda i: -len(draw.pairs[i][0].text) - len(draw.pairs[i][1]))
         parts = parts_of(
             [draw.pairs[i] for i in order],
-            part_rows(self._config.training),
+            part_rows(self._config.training, self._machine),
             lambda part: self._backbone.pairs(part, self._max_tokens),
         )
         return CrossBatch(parts, torch.tensor(order), torch.from_numpy(draw.labels), torch.from_numpy(draw.cosines))

@@ -14,11 +14,10 @@ from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Floats, Ids
 from spencer_models.backbones.base import Backbone, Encoder, Features
 from spencer_models.cached_gradient import Pass, backward
-from spencer_models.config import TextConfig, TrainingConfig
+from spencer_models.config import DualConfig, TextConfig, TrainingConfig
 from spencer_models.data.collation import ShuffledBatches
 from spencer_models.data.corpus import Pair, Sentence
 from spencer_models.data.queries import terse, variants
-from spencer_models.dual import part_rows
 from spencer_models.examples import Example, parts_of
 from spencer_models.losses import (
     contrastive_distillation,
@@ -83,15 +82,19 @@ def _distinct(texts: Iterable[tuple[str, int]]) -> QueryCorpus:
 
 @dataclass(frozen=True, slots=True)
 class QueryBatch:
-    """Features of the questions in parts; their teacher's vectors and those of their codes, float32 [n, d]."""
+    """Features of the questions in parts; their teacher's vectors and those of their codes, float32 [n, d].
+
+    `same` bool [n, n]: which questions ask for the same code.
+    """
 
     parts: list[Features]
     teacher: Tensor
     codes: Tensor
+    same: Tensor
 
 
 class DistillTask:
-    """Trains a student on one of the objectives."""
+    """Trains a student on one of the objectives; what is contrasted is contrasted as the `dual` encoder was."""
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class DistillTask:
         machine: Machine,
         validate: Callable[[], float],
         seed: int,
-        temperature: float,
+        dual: DualConfig,
     ) -> None:
         self._student = student
         self._backbone = backbone
@@ -114,42 +117,46 @@ class DistillTask:
         self._text = text
         self._machine = machine
         self._validate = validate
-        self._temperature = temperature
+        self._dual = dual
         self._batches = ShuffledBatches([len(t) for t in teaching.corpus.texts], training.batch, seed)
 
     def batch(self, number: int, progress: float) -> QueryBatch:
         chosen = self._batches.at(number)
         texts = [self._teaching.corpus.texts[i] for i in chosen]
+        examples = torch.from_numpy(self._teaching.corpus.examples[chosen])
         return QueryBatch(
-            parts_of(texts, self._rows(), lambda part: self._backbone.queries(part, self._text.query)),
+            # Questions are short: whole batches fit a cache.
+            parts_of(
+                texts,
+                self._training.micro_batch or len(texts),
+                lambda part: self._backbone.queries(part, self._text.query),
+            ),
             torch.from_numpy(self._teaching.queries[chosen]),
-            torch.from_numpy(self._teaching.codes[self._teaching.corpus.examples[chosen]]),
+            torch.from_numpy(self._teaching.codes[examples]),
+            examples[:, None] == examples[None, :],
         )
 
-    def _rows(self) -> int:
-        # Questions are short: whole batches fit a cache unless they are asked to be split.
-        return part_rows(self._training) if self._training.micro_batch else self._training.batch
-
     def backward(self, batch: QueryBatch) -> float:
-        teacher, codes = batch.teacher.to(self._machine.device), batch.codes.to(self._machine.device)
+        teacher, codes, same = (x.to(self._machine.device) for x in (batch.teacher, batch.codes, batch.same))
         once = Pass(self._student, batch.parts)
         passes = [once, once] if self._objective in _TWO_PASSES else [once]
 
         def loss_of(vectors: Sequence[Tensor]) -> Tensor:
-            return self._loss(vectors[0], vectors[-1], teacher, codes) / len(codes)
+            return self._loss(vectors[0], vectors[-1], teacher, codes, same) / len(codes)
 
         return backward(passes, loss_of, self._machine, cached=self._training.micro_batch > 0)
 
-    def _loss(self, student: Tensor, again: Tensor, teacher: Tensor, codes: Tensor) -> Tensor:
+    def _loss(self, student: Tensor, again: Tensor, teacher: Tensor, codes: Tensor, same: Tensor) -> Tensor:
         if self._objective == "loss_single":
             return query_distillation(student, teacher)
         if self._objective == "loss_dual":
             return dual_distillation(student, teacher, codes)
         if self._objective == "loss_spencer":
             return distillation(student, teacher, codes)
+        temperature, literal = self._dual.temperature, self._dual.literal
         if self._objective == "loss_contra":
-            return contrastive_distillation(student, again, teacher, codes, self._temperature)
-        return direct_training(student, again, codes, self._temperature)
+            return contrastive_distillation(student, again, teacher, codes, temperature, literal=literal, same=same)
+        return direct_training(student, again, codes, temperature, literal=literal, same=same)
 
     def validate(self) -> float:
         return self._validate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,7 @@ class DualTask:
         chosen = self._batches.at(number)
         examples = [self._examples[i] for i in chosen]
         hard = [self._examples[i].code for i in self._hard_of(number, chosen)]
-        rows = part_rows(self._config.training)
+        rows = part_rows(self._config.training, self._machine)
         codes: list[Code] = [e.code for e in examples]
         return DualBatch(
             parts_of([e.query for e in examples], rows, lambda part: self._backbone.queries(part, self._text.query)),
@@ -133,6 +134,6 @@ class DualTask:
         return self._validate()
 
 
-def part_rows(training: TrainingConfig) -> int:
-    """Rows that go through the layers together."""
-    return training.micro_batch or PART_ROWS
+def part_rows(training: TrainingConfig, machine: Machine) -> int:
+    """Rows that go through the layers together: all where there is a GPU, or as many as the recipe says."""
+    return training.micro_batch or (PART_ROWS if machine.device.type == "cpu" else sys.maxsize)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from spencer_desktop.core.types import Floats
+from spencer_models.ahead import made_ahead
 from spencer_models.backbones.base import Backbone, Code, Features
 from spencer_models.data.collation import batches_by_length
 from spencer_models.machine import Machine
@@ -72,10 +73,20 @@ def _encode(
     rows: list[Floats] = []
     order: list[int] = []
     done = 0
-    with evaluating(model), machine.autocast(), Track(f"encoding {len(items)}", sum(costs), report) as track:
-        for batch in batches_by_length(costs, room * _BATCH, room * _CHARS_PER_TOKEN * _BATCH_TOKENS):
-            features = machine.features(build([items[i] for i in batch]))
-            rows.append(model(**features).float().cpu().numpy())
+
+    def ready(batch: list[int]) -> tuple[list[int], Features]:
+        return batch, build([items[i] for i in batch])
+
+    batches = batches_by_length(costs, room * _BATCH, room * _CHARS_PER_TOKEN * _BATCH_TOKENS)
+    title = f"encoding {len(items)}"
+    with (
+        evaluating(model),
+        machine.autocast(),
+        Track(title, sum(costs), report) as track,
+        closing(made_ahead(ready, batches)) as made,
+    ):
+        for batch, features in made:
+            rows.append(model(**machine.features(features)).float().cpu().numpy())
             order += batch
             done += sum(costs[i] for i in batch)
             track.update(done)
@@ -91,13 +102,12 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     training = model.training
     model.eval()
     stack = getattr(model, "stack", None)
-    if stack is not None:
-        stack.set_attention("sdpa")
+    before = stack.set_attention("sdpa") if stack is not None else ""
     try:
         yield
     finally:
         if stack is not None:
-            stack.set_attention("eager")
+            stack.set_attention(before)
         model.train(training)
 
 

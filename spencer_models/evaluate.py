@@ -11,7 +11,8 @@ from spencer_desktop.core.inference import Models
 from spencer_desktop.core.text import code_text, query_text
 from spencer_desktop.core.types import Ids
 from spencer_models.data.corpus import Corpus, text_number
-from spencer_models.metrics import gold_ranks, mrr, recall_at, reranked
+from spencer_models.metrics import gold_ranks, mrr, recall_at
+from spencer_models.retrieval import recall, rerank
 
 KS = (5, 10, 20)
 
@@ -78,21 +79,17 @@ def _ranks(models: Models, asked: QuestionSet, ks: Sequence[int]) -> dict[str, I
     gold = np.arange(len(asked.queries), dtype=np.int64)
     codes = models.code_encoder.encode(asked.codes)
     full = gold_ranks(models.code_encoder.encode(asked.queries) @ codes.T, gold)
-    cosines = models.query_encoder.encode(asked.queries) @ codes.T
-    distilled = gold_ranks(cosines, gold)
-    out = {"full": full, "distilled": distilled}
-    reranker, rerank = models.reranker, models.pack.manifest.rerank
-    if reranker is None or rerank is None:
-        return out
     width = min(max(ks), len(asked.codes))
-    top = np.argsort(-cosines, axis=1, kind="stable")[:, :width]
-    logits = np.stack(
-        [reranker.score(query, [asked.codes[i] for i in row]) for query, row in zip(asked.queries, top, strict=True)]
-    )
-    mixed = np.float32(rerank.recall_scale) * np.take_along_axis(cosines, top, 1) + logits
+    found = recall(models.query_encoder.encode(asked.queries), codes, width)
+    out = {"full": full, "distilled": found.ranks}
+    reranker, defaults = models.reranker, models.pack.manifest.rerank
+    if reranker is None or defaults is None:
+        return out
+    rows = zip(asked.queries, found.top, strict=True)
+    logits = np.stack([reranker.score(query, [asked.codes[i] for i in row]) for query, row in rows])
     for k in ks:
-        out[f"cross@{k}"] = reranked(distilled, logits, k)
-        out[f"mix@{k}"] = reranked(distilled, mixed, k)
+        out[f"cross@{k}"] = rerank(found, logits, k, 0.0)
+        out[f"mix@{k}"] = rerank(found, logits, k, defaults.recall_scale)
     return out
 
 

@@ -10,25 +10,21 @@ import json
 import math
 import time
 from collections.abc import Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
+from spencer_models.ahead import made_ahead
 from spencer_models.machine import Machine
 from spencer_models.progress import Report, Track
 
 CHECKPOINT_NAME = "checkpoint.pt"
-BEST_NAME = "best.safetensors"
 METRICS_NAME = "metrics.jsonl"
 
-# Batches made ready while the device computes: enough for an uneven batch, few enough for any memory.
-_AHEAD = 2
 _LOG_LINES = 200
 
 
@@ -108,8 +104,7 @@ def fit(model: nn.Module, task: Task, plan: Plan, machine: Machine, folder: Path
 
 def forget(folder: Path) -> None:
     """Removes what only an unfinished run needs; called when the trained weights are safe elsewhere."""
-    for name in (CHECKPOINT_NAME, BEST_NAME):
-        (folder / name).unlink(missing_ok=True)
+    (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
 
 
 class _Run:
@@ -123,6 +118,7 @@ class _Run:
         self.folder = folder
         self.optimizer = _optimizer(model, plan)
         self.state = _State()
+        self._best: dict[str, Tensor] = {}
         self._valid_steps = {round(plan.steps * i / plan.validations) for i in range(1, plan.validations + 1)}
         self._log_every = max(1, plan.steps // _LOG_LINES)
         self._loss = math.nan
@@ -159,7 +155,9 @@ class _Run:
             for parameter in self.model.parameters():
                 if parameter.grad is not None:
                     parameter.grad /= len(batches)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"the gradient of step {step} is not finite")
         self.optimizer.step()
         self.state.loss_sum += loss
         self.state.loss_steps += 1
@@ -183,7 +181,7 @@ class _Run:
         self.model.train()
         if score > state.best_score:
             state.best_score, state.best_step, state.since_best = score, state.step, 0
-            _write_tensors(self.model, self.folder / BEST_NAME)
+            self._best = {k: v.detach().to("cpu", copy=True) for k, v in self.model.state_dict().items()}
         else:
             state.since_best += 1
         self._log(event="valid", score=score)
@@ -203,6 +201,7 @@ class _Run:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.machine.set_rng_state(saved["rng"])
         self.state = _State(**saved["state"])
+        self._best = saved["best"]
         self._loss = saved["loss"]
         _keep_lines(metrics, self.state.step)
         report(f"{self.folder.name}: going on from step {self.state.step}")
@@ -213,6 +212,8 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "rng": self.machine.rng_state(),
             "state": asdict(self.state),
+            # In the same file, so that the best weights and the best score are never of two different steps.
+            "best": self._best,
             "loss": self._loss,
         }
         temporary = self.folder / (CHECKPOINT_NAME + ".new")
@@ -222,8 +223,8 @@ class _Run:
     def finish(self) -> FitResult:
         state = self.state
         self.save()
-        if state.best_step:
-            self.model.load_state_dict(load_file(self.folder / BEST_NAME))
+        if self._best:
+            self.model.load_state_dict(self._best)
         score = state.best_score if state.best_step else math.nan
         result = FitResult(state.step, state.seconds, self._loss, score, state.best_step)
         self._log(event="end", loss=result.loss, best_step=result.best_step)
@@ -233,19 +234,11 @@ class _Run:
 def _prefetched(task: Task, plan: Plan, first: int) -> Generator[tuple[int, list[Any]], None, None]:
     """(step, its batches) from step `first` on; a thread makes the next ones ready meanwhile."""
 
-    def ready(step: int) -> list[Any]:
+    def ready(step: int) -> tuple[int, list[Any]]:
         numbers = range(step * plan.accumulate, (step + 1) * plan.accumulate)
-        return [task.batch(number, step / plan.steps) for number in numbers]
+        return step, [task.batch(number, step / plan.steps) for number in numbers]
 
-    with ThreadPoolExecutor(1, "batches") as pool:
-        waiting: list[Future[list[Any]]] = [
-            pool.submit(ready, step) for step in range(first, min(first + _AHEAD, plan.steps))
-        ]
-        for step in range(first, plan.steps):
-            batches = waiting.pop(0).result()
-            if step + _AHEAD < plan.steps:
-                waiting.append(pool.submit(ready, step + _AHEAD))
-            yield step, batches
+    return made_ahead(ready, range(first, plan.steps))
 
 
 def _optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
@@ -271,9 +264,3 @@ def _keep_lines(metrics: Path, step: int) -> None:
 def _told_step(line: str) -> int:
     record: Mapping[str, Any] = json.loads(line)
     return math.inf if record.get("event") == "end" else int(record["step"])  # type: ignore[return-value]
-
-
-def _write_tensors(model: nn.Module, path: Path) -> None:
-    temporary = path.with_suffix(".new")
-    save_file({k: v.detach().clone().contiguous() for k, v in model.state_dict().items()}, temporary)
-    temporary.replace(path)

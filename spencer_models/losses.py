@@ -13,15 +13,21 @@ TEMPERATURE = 0.05
 """τ of Eq. 1 to 3. The paper does not give it; this is that of SimCSE, which it follows."""
 
 
-def info_nce(anchors: Tensor, candidates: Tensor, temperature: float, *, literal: bool = False) -> Tensor:
+def info_nce(
+    anchors: Tensor, candidates: Tensor, temperature: float, *, literal: bool = False, same: Tensor | None = None
+) -> Tensor:
     """Σ_i −log(exp(a_i·b_i / τ) / Σ_j exp(a_i·b_j / τ)): row i of `anchors` [n, d] belongs to row i of `candidates`.
 
     `candidates` [m ≥ n, d] may have further rows, which are negatives of every anchor. The denominator holds the
     positive (j = i), as InfoNCE is commonly defined; with `literal` it leaves it out, as Eq. 1 to 3 are printed. Then
-    the loss has no lower bound, and one candidate alone is a ValueError.
+    the loss has no lower bound, and one candidate alone is a ValueError. Where `same` (bool [n, m]) holds, the
+    candidate answers the anchor, too: it is no negative of it.
     """
     logits = anchors @ candidates.T / temperature
     own = logits.diagonal()
+    if same is not None:
+        others = ~torch.eye(*logits.shape, dtype=torch.bool, device=logits.device)
+        logits = logits.masked_fill(same & others, -torch.inf)
     if literal:
         if len(candidates) < 2:
             raise ValueError("the literal form has no negative for a batch of one")
@@ -95,12 +101,20 @@ def distillation(student: Tensor, teacher: Tensor, codes: Tensor) -> Tensor:
 
 
 def direct_training(
-    student: Tensor, again: Tensor, codes: Tensor, temperature: float = TEMPERATURE, *, literal: bool = False
+    student: Tensor,
+    again: Tensor,
+    codes: Tensor,
+    temperature: float = TEMPERATURE,
+    *,
+    literal: bool = False,
+    same: Tensor | None = None,
 ) -> Tensor:
-    """L_QT + L_DT: what Eq. 9 adds to L_D, and what a query encoder of Table 6's DirectTrain learns from alone."""
-    return query_contrast(student, again, temperature, literal=literal) + cross_contrast(
-        codes, student, temperature, literal=literal
-    )
+    """L_QT + L_DT: what Eq. 9 adds to L_D, and what a query encoder of Table 6's DirectTrain learns from alone.
+
+    `same` [n, n]: which queries ask for the same code.
+    """
+    queries = info_nce(student, again, temperature, literal=literal, same=same)
+    return queries + info_nce(codes, student, temperature, literal=literal, same=same)
 
 
 def contrastive_distillation(
@@ -111,9 +125,11 @@ def contrastive_distillation(
     temperature: float = TEMPERATURE,
     *,
     literal: bool = False,
+    same: Tensor | None = None,
 ) -> Tensor:
     """L_CD, Eq. 9: L_D + L_QT + L_DT; `again` is the student's second pass over the same queries."""
-    return distillation(student, teacher, codes) + direct_training(student, again, codes, temperature, literal=literal)
+    contrast = direct_training(student, again, codes, temperature, literal=literal, same=same)
+    return distillation(student, teacher, codes) + contrast
 
 
 def margin_ranking(codes: Tensor, queries: Tensor, negatives: Tensor, margin: float) -> Tensor:

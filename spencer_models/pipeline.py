@@ -5,25 +5,34 @@ Asking for a result makes whatever it needs and is not there yet.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.backbones.base import Backbone, Pretrained
+from spencer_models.backbones.base import Backbone, Pretrained, Stack
 from spencer_models.backbones.checkpoint import WEIGHTS_NAME, write_weights
 from spencer_models.backbones.families import FAMILIES, open_backbone
 from spencer_models.backbones.scorer import PairScorer
 from spencer_models.backbones.scratch import Scratch
 from spencer_models.backbones.vocabulary import VOCABULARY_NAME
 from spencer_models.config import CrossConfig, Recipe, TrainingConfig, fingerprint
-from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler, Sampler
+from spencer_models.cross import (
+    CrossTask,
+    GroupSampler,
+    LabelledSampler,
+    Sampler,
+    labelled_examples,
+    random_examples,
+)
 from spencer_models.data.corpus import TRAIN, Corpus, Pair, Sentence, read_corpus
 from spencer_models.data.negatives import hard_negatives
 from spencer_models.dual import DualEncoder, DualTask
@@ -36,6 +45,8 @@ from spencer_models.stage import Stage
 from spencer_models.validation import Reading, Validation
 
 _SCALE_NAME = "recall_scale.json"
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Run:
@@ -50,13 +61,16 @@ class Run:
         self.report = report
         self._save_seconds = save_seconds
         self.machine = find_machine(recipe.precision)
-        text = fingerprint(recipe.text)
-        asked = recipe.evaluate.valid_questions
-        base = (self.summary["sha256"], recipe.backbone, text, recipe.seed, self.machine.precision, asked)
+        corpus = {k: v for k, v in self.summary.items() if k.endswith("sha256")}
+        device = (self.machine.device.type, self.machine.precision)
+        evaluate = recipe.evaluate
+        start = (recipe.backbone, self._checkpoint_hash())
+        base = (corpus, *start, recipe.text, recipe.seed, *device, evaluate.valid_questions)
         self.dual_stage = self._stage("dual", *base, replace(recipe.dual, hard_epochs=0.0))
         self.hard_stage = self._stage("dual-hard", *base, recipe.dual)
-        self.cross_stage = self._stage("cross", *base, recipe.dual, recipe.cross)
-        self.students_fingerprint = fingerprint(*base, recipe.dual)
+        judged = (evaluate.candidates, evaluate.most_candidates, evaluate.valid_reranked)
+        self.cross_stage = self._stage("cross", *base, recipe.dual, recipe.cross, *judged)
+        self.students_fingerprint = fingerprint(*base, recipe.dual, evaluate.pool)
 
     def _stage(self, kind: str, *parts: Any) -> Stage:
         return Stage(self.work / f"{kind}-{fingerprint(kind, *parts)}")
@@ -107,6 +121,11 @@ class Run:
             kind.prepare([e.code for e in self.examples], [e.query for e in self.examples], folder)
         return str(folder)
 
+    def _checkpoint_hash(self) -> str:
+        """SHA-256 of the weights that training starts from; "" for a family that starts from nothing."""
+        weights = self.backbone.folder / WEIGHTS_NAME
+        return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""
+
     @cached_property
     def pretrained(self) -> Pretrained:
         """The backbone, where it is one that can be re-ranked with and distilled. UserError otherwise."""
@@ -138,9 +157,8 @@ class Run:
 
     @cached_property
     def validation(self) -> Validation:
-        validation = Validation(self.reading, self.recipe.evaluate)
-        validation.load(self.corpus)
-        return validation
+        evaluate = self.recipe.evaluate
+        return Validation(self.reading, evaluate, self.corpus, evaluate.valid_questions)
 
     @cached_property
     def dual_folder(self) -> Path:
@@ -171,7 +189,15 @@ class Run:
         code = self.backbone.encoder("code", folder and folder / "code", dropout=dropout)
         shared = self.recipe.backbone.shared
         query = code if shared else self.backbone.encoder("query", folder and folder / "query", dropout=dropout)
-        return DualEncoder(query, code).to(self.machine.device).eval()
+        return self._placed(DualEncoder(query, code))
+
+    def _placed(self, model: M) -> M:
+        """The model on the machine, in evaluation mode."""
+        for module in model.modules():
+            if isinstance(module, Stack):
+                # On a CPU plain attention trains faster; dropout keeps the fused kind from its fast path.
+                module.set_attention("eager" if self.machine.device.type == "cpu" else "sdpa")
+        return model.to(self.machine.device).eval()
 
     def _train_dual(self, stage: Stage, dual: DualEncoder, training: TrainingConfig, hard: Ids | None) -> None:
         config = replace(self.recipe.dual, training=training)
@@ -221,12 +247,11 @@ class Run:
         start = self.dual_folder / "code" if config.start == "dual" else None
         if not stage.is_done:
             _ = self.dual
-            self._train_cross(
-                stage, self.pretrained.scorer(config.head, start, dropout=config.training.dropout), config
-            )
+            scorer = self._placed(self.pretrained.scorer(config.head, start, dropout=config.training.dropout))
+            self._train_cross(stage, scorer, config)
         scorer = self.pretrained.scorer(config.head, start)
         scorer.load_state_dict(load_file(stage.folder / WEIGHTS_NAME))
-        return scorer.to(self.machine.device).eval()
+        return self._placed(scorer)
 
     def _train_cross(self, stage: Stage, scorer: PairScorer, config: CrossConfig) -> None:
         sampler, examples = self._sampler(config)
@@ -257,7 +282,10 @@ class Run:
                 raise UserError(
                     "The corpus has no labelled pairs", hint='Set cross.data = "groups", or give <CODESPLIT> files.'
                 )
-            return LabelledSampler(labelled, config.training.batch, seed), len(labelled)
+            return LabelledSampler(labelled_examples(labelled), config.training.batch, seed), len(labelled)
+        if config.data == "random":
+            drawn = random_examples(self.examples, seed)
+            return LabelledSampler(drawn, config.training.batch, seed), len(drawn)
         queries, codes = self.example_vectors
         mined = hard_negatives(queries, codes, [e.query for e in self.examples], config.depth)
         sampler = GroupSampler(self.examples, queries, codes, mined, config, seed)

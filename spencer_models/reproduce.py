@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import torch
 
+from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.base import Encoder
 from spencer_models.config import fingerprint
+from spencer_models.data.corpus import TEST
 from spencer_models.distill import Objective
 from spencer_models.pipeline import Run
 from spencer_models.results import (
@@ -46,6 +49,19 @@ class Reproduction:
         self.students = Students(run) if run.recipe.distill else None
         self._command = command
 
+    def check(self, *, scored: bool) -> None:
+        """UserError for what would fail only after hours of training; where it is `scored`, the test sets, too."""
+        if scored:
+            _ = self.test_sets
+        if self.recipe.cross or self.recipe.distill:
+            depth = self.run.pretrained.encoder("query").stack.depth
+            layers = (*(self.recipe.distill.sizes if self.recipe.distill else ()), self.recipe.assistants.removed)
+            if self.recipe.distill and not all(n < depth for n in layers):
+                raise UserError(
+                    f"The backbone has {depth} layers: distill.sizes and assistants.removed must be below that",
+                    hint="Change them in the recipe, or start from a deeper checkpoint.",
+                )
+
     @cached_property
     def selected(self) -> tuple[QueryModel, AssistantPath]:
         """The student that Algorithm 1 keeps, and its path."""
@@ -72,7 +88,7 @@ class Reproduction:
         if self.recipe.cross:
             _ = run.scorer
         models = self.query_models
-        scored = {language: self._language(language, models) for language in self.recipe.evaluate.languages}
+        scored = {language: self._language(test, models) for language, test in self.test_sets.items()}
         depth = run.dual.query.stack.depth if isinstance(run.dual.query, Encoder) else 0
         results = Results(
             recipe=self.recipe.name,
@@ -92,9 +108,16 @@ class Reproduction:
 
     @cached_property
     def test_sets(self) -> dict[str, TestSet]:
-        """By language. UserError when one does not fill a pool."""
-        config = self.recipe.evaluate
-        return {x: TestSet(x, self.run.corpus, self.run.reading, config, self.folder) for x in config.languages}
+        """By language. UserError when one that the recipe names does not fill a pool, or none does."""
+        run, config = self.run, self.recipe.evaluate
+        counts = Counter(p.language for p in run.corpus.of(TEST))
+        languages = config.languages or tuple(sorted(x for x, n in counts.items() if n >= config.pool))
+        if not languages:
+            raise UserError(
+                f"No language has a test split of {config.pool} pairs, which is one pool ({dict(counts)})",
+                hint="Hold out more, or lower evaluate.pool in the recipe.",
+            )
+        return {x: TestSet(x, run.corpus, run.reading, config, self.folder) for x in languages}
 
     @cached_property
     def folder(self) -> Path:
@@ -114,10 +137,9 @@ class Reproduction:
         }
 
     def _language(
-        self, language: str, models: dict[str, QueryModel]
+        self, test: TestSet, models: dict[str, QueryModel]
     ) -> tuple[dict[str, Scores], dict[str, dict[str, Scores]], Timing | None]:
         run = self.run
-        test = self.test_sets[language]
         codes = test.codes(run.dual.code)
         full = test.recalls(run.dual.query, codes)
         scores = {DUAL: test.recalled(DUAL, full)}

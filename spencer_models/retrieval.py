@@ -15,7 +15,7 @@ class Recall:
     """What the dual encoder found for the questions of one pool; code i answers question i.
 
     `ranks` int64 [n]: the answers' places, from 1. `top` int64 [n, depth] and `cosines` float32 [n, depth]: the best
-    codes, best first.
+    codes, best first; an answer whose place is within `depth` stands there.
     """
 
     ranks: Ids
@@ -26,8 +26,12 @@ class Recall:
 def recall(queries: Floats, codes: Floats, depth: int) -> Recall:
     """`queries` [n, d] and `codes` [m ≥ n, d] are unit rows; ties count against the answer."""
     cosines = queries @ codes.T
-    top = np.argsort(-cosines, axis=1, kind="stable")[:, :depth]
-    ranks = gold_ranks(cosines, np.arange(len(queries), dtype=np.int64))
+    gold = np.arange(len(queries), dtype=np.int64)
+    # Among equals the answer stands last, in the list as in its rank.
+    is_gold = np.zeros(cosines.shape, np.bool_)
+    is_gold[gold, gold] = True
+    top = np.lexsort((is_gold, -cosines), axis=1)[:, :depth]
+    ranks = gold_ranks(cosines, gold)
     return Recall(ranks, top, np.take_along_axis(cosines, top, 1))
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats, Ids
 from spencer_models.backbones.scorer import PairScorer
-from spencer_models.config import EvaluateConfig
+from spencer_models.config import EvaluateConfig, fingerprint
 from spencer_models.data.corpus import TEST, Corpus
 from spencer_models.encode import once
 from spencer_models.examples import Pool, pools
@@ -119,7 +119,8 @@ class TestSet:
         for number, pool in enumerate(self.pools):
             tops = [found[number].top for found in recalls]
             wanted = sorted({(q, int(c)) for top in tops for q, row in enumerate(top) for c in row})
-            path = self._folder / f"logits-{self.language}-{number}.npy"
+            # Another processor may break a tie of recall in another way: then other pairs are wanted.
+            path = self._folder / f"logits-{self.language}-{number}-{fingerprint(wanted)}.npy"
             values = once(path, partial(self._score, scorer, pool, wanted), np.float32)
             place = {pair: i for i, pair in enumerate(wanted)}
             for mine, top in zip(out, tops, strict=True):

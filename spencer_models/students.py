@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from torch import nn
-
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats
 from spencer_models.assistants import select_assistants
@@ -19,6 +17,7 @@ from spencer_models.encode import once
 from spencer_models.pipeline import Run
 from spencer_models.results import AssistantPath
 from spencer_models.stage import Stage
+from spencer_models.validation import Validation
 
 _PATH_NAME = "path.json"
 
@@ -40,6 +39,7 @@ class Students:
             raise UserError("The recipe has no [distill] section, and so no students")
         self._run = run
         self._config: DistillConfig = run.recipe.distill
+        self._by_recall = run.recipe.assistants.score == "recall"
         self._scores: dict[str, float] = {}
 
     @cached_property
@@ -61,8 +61,14 @@ class Students:
         return all_queries(self._run.pairs, self._run.sentences)
 
     @cached_property
+    def _validation(self) -> Validation:
+        """Whole pools: questions alone are cheap to encode, and the drops that Algorithm 1 judges are small."""
+        run = self._run
+        return Validation(run.reading, run.recipe.evaluate, run.corpus, run.recipe.evaluate.pool)
+
+    @cached_property
     def _valid_codes(self) -> list[Floats]:
-        return self._run.validation.codes(self._run.dual.code)
+        return self._validation.codes(self._run.dual.code)
 
     def load(self, model: QueryModel) -> Encoder:
         """The encoder, in evaluation mode on the machine."""
@@ -86,19 +92,14 @@ class Students:
                 training,
                 run.recipe.text,
                 run.machine,
-                lambda: self._validate(student),
+                lambda: self._validation.queries(student, self._valid_codes),
                 run.recipe.seed,
-                run.recipe.dual.temperature,
+                run.recipe.dual,
             )
             plan = run.plan(training, len(self._corpus.texts))
             save = lambda: run.pretrained.save(student, stage.folder)  # noqa: E731
             stage.train(student, task, plan, run.machine, save, run.report)
         return QueryModel(stage.folder, depth, name)
-
-    def _validate(self, encoder: nn.Module) -> float:
-        validation = self._run.validation
-        judge = validation.recall if self._run.recipe.assistants.score == "recall" else validation.queries
-        return judge(encoder, self._valid_codes)
 
     def _teaching(self, teacher: QueryModel) -> Teaching:
         name = f"questions-{fingerprint(self._config.queries)}.npy"
@@ -120,7 +121,8 @@ class Students:
 
     def score(self, model: QueryModel) -> float:
         if model.name not in self._scores:
-            self._scores[model.name] = self._validate(self.load(model))
+            judge = self._validation.recall if self._by_recall else self._validation.queries
+            self._scores[model.name] = judge(self.load(model), self._valid_codes)
         return self._scores[model.name]
 
     def pupil(self, start: QueryModel, removed: int, teacher: QueryModel) -> QueryModel:

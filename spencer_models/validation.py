@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
@@ -56,20 +56,15 @@ class Reading:
         return score_pairs(scorer, build, pairs, costs, self.text.pair, self.machine, self.report)
 
 
-@dataclass(slots=True)
 class Validation:
-    """The validation pools of every language, and what is computed from them."""
+    """One validation pool of every language, and what is computed from them."""
 
-    reading: Reading
-    config: EvaluateConfig
-    pools: list[Pool] = field(default_factory=list)
-
-    def load(self, corpus: Corpus) -> None:
-        """UserError when the corpus has no validation split."""
-        pairs = corpus.of(VALID)
-        for language in sorted({p.language for p in pairs}):
-            found, _ = pools([p for p in pairs if p.language == language], self.config.valid_questions, whole=False)
-            self.pools.append(found[0])
+    def __init__(self, reading: Reading, config: EvaluateConfig, corpus: Corpus, questions: int) -> None:
+        """At most so many `questions` of each language. UserError when the corpus has no validation split."""
+        self.reading = reading
+        self.config = config
+        languages = sorted({p.language for p in corpus.of(VALID)})
+        self.pools: list[Pool] = [pools(corpus.of(VALID, x), questions, whole=False)[0][0] for x in languages]
         if not self.pools:
             raise UserError(
                 "The corpus has no pairs for validation", hint="Hold out a package or a share of the files."

@@ -66,8 +66,12 @@ class Stack(nn.Module, ABC):
     def save(self, folder: Path) -> None:
         """Writes the folder that `Pretrained.stack` reads: the family's public format, safetensors."""
 
-    def set_attention(self, implementation: str) -> None:
-        """Selects "eager" (trains and exports alike everywhere) or "sdpa" (fused), where there is a choice."""
+    def set_attention(self, implementation: str) -> str:
+        """Selects "eager" (trains and exports alike everywhere) or "sdpa" (fused), where there is a choice.
+
+        Returns what was selected before.
+        """
+        return implementation
 
 
 class Encoder(nn.Module):
@@ -168,7 +172,7 @@ def kept_layers(depth: int, removed: int) -> tuple[int, ...]:
 
     The paper does not say which are taken. UserError when none would be left.
     """
-    if removed >= depth:
+    if not 0 <= removed < depth:
         raise UserError(f"{removed} layers cannot be taken from a model of {depth} layers")
     return tuple(int(i) for i in np.linspace(0, depth - 1, depth - removed).round())
 

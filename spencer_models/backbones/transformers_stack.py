@@ -83,8 +83,10 @@ class TransformersStack(Stack):
         (folder / CONFIG_NAME).write_text(self.config.to_json_string(use_diff=False), encoding="utf-8")
         write_weights(self.model, folder)
 
-    def set_attention(self, implementation: str) -> None:
+    def set_attention(self, implementation: str) -> str:
+        before = cast(str, self.config._attn_implementation)
         self.model.set_attn_implementation(implementation)
+        return before
 
 
 def states_of(output: Any) -> Tensor:

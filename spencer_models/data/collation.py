@@ -25,9 +25,10 @@ class Collator:
     """Cuts and pads texts, and (code, query) pairs, for one tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer, pad_id: int = 0) -> None:
-        # A private copy: truncation is a setting of the object, not of the call.
-        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self._source = tokenizer.to_str()
         self._pad_id = pad_id
+        # Truncation is a setting of the object, not of the call, and several threads make batches at once.
+        self._cutting: dict[int, Tokenizer] = {}
 
     def texts(self, texts: Sequence[str], max_tokens: int) -> Tokens:
         """One row for each text, cut to `max_tokens`."""
@@ -38,8 +39,11 @@ class Collator:
         return self._padded(list(pairs), max_tokens)
 
     def _padded(self, inputs: list[str] | list[tuple[str, str]], max_tokens: int) -> Tokens:
-        self._tokenizer.enable_truncation(max_tokens)
-        encodings = self._tokenizer.encode_batch(inputs)
+        if max_tokens not in self._cutting:
+            tokenizer = Tokenizer.from_str(self._source)
+            tokenizer.enable_truncation(max_tokens)
+            self._cutting[max_tokens] = tokenizer
+        encodings = self._cutting[max_tokens].encode_batch(inputs)
         width = max(len(e.ids) for e in encodings)
         shape = (len(encodings), width)
         tokens = Tokens(np.full(shape, self._pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
@@ -74,7 +78,8 @@ class ShuffledBatches:
         self._lengths = np.asarray(lengths)
         self._batch = batch
         self._seed = seed
-        self._per_epoch = -(-len(lengths) // batch)
+        # A last batch of one row has nothing to contrast: it joins the one before it.
+        self._per_epoch = max(1, -(-len(lengths) // batch) - (len(lengths) % batch == 1 and batch > 1))
         self._epoch = -1
         self._batches: list[Ids] = []
 
@@ -93,5 +98,5 @@ class ShuffledBatches:
         for start in range(0, len(order), block):
             part = order[start : start + block]
             order[start : start + block] = part[np.argsort(self._lengths[part], kind="stable")]
-        batches = [order[i : i + self._batch] for i in range(0, len(order), self._batch)]
+        batches = np.split(order, self._batch * np.arange(1, self._per_epoch))
         return [batches[i] for i in random.permutation(len(batches))]

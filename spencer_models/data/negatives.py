@@ -39,7 +39,8 @@ def hard_negatives(queries: Floats, codes: Floats, keys: Sequence[str], depth: i
     question or its code is nearly that of the right answer, or when it leads the right answer by far.
     """
     n = len(queries)
-    numbers = np.unique(np.asarray(keys), return_inverse=True)[1]
+    seen: dict[str, int] = {}
+    numbers = np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
     out = Negatives(
         np.empty(n, np.float32),
         np.empty(n, np.int64),
@@ -69,7 +70,7 @@ def _plausible(
     top: Ids,
     scores: Floats,
     own: Floats,
-    numbers: NDArray[np.intp],
+    numbers: Ids,
     queries: Floats,
     codes: Floats,
 ) -> NDArray[np.bool_]:

@@ -111,7 +111,16 @@ def _write_inputs(folder: Path, shared: bool = True) -> Job:
     recipe = folder / "tiny.toml"
     recipe.write_text(RECIPE.format(checkpoint=checkpoint.as_posix(), shared=str(shared).lower()), encoding="utf-8")
     return Job(
-        recipe, (folder / "data",), (), None, folder / "runs", folder / "out", "", 1, "spencer-models reproduce tiny"
+        recipe,
+        (folder / "data",),
+        (),
+        None,
+        folder / "runs",
+        folder / "out",
+        "",
+        1,
+        5.0,
+        "spencer-models reproduce tiny",
     )
 
 
@@ -196,6 +205,9 @@ def test_a_change_of_the_reranker_keeps_everything_before_it(done: tuple[Job, li
     other = Run(replace(recipe, cross=replace(recipe.cross, negatives=2)), corpus, job.work, print)
     assert other.cross_stage != run.cross_stage
     assert other.dual_folder == run.dual_folder
+    judged = replace(recipe, evaluate=replace(recipe.evaluate, candidates=2))
+    assert Run(judged, corpus, job.work, print).cross_stage != run.cross_stage
+    assert Run(judged, corpus, job.work, print).dual_folder == run.dual_folder
     later = Run(replace(recipe, seed=5), corpus, job.work, print)
     assert later.dual_folder != run.dual_folder
     assert later.students_fingerprint != run.students_fingerprint
@@ -223,6 +235,15 @@ def test_baselines_refuse_what_they_do_not_have(tmp_path: Path) -> None:
     job.recipe.write_text(text.replace(f'checkpoint = "{(tmp_path / "base").as_posix()}"', ""))
     with pytest.raises(UserError, match="starts from nothing"):
         do(job, Step.CROSS, lambda line: None)
+
+
+@pytest.mark.parametrize(("old", "new"), [("sizes = [2, 1]", "sizes = [3]"), ("removed = 1", "removed = 3")])
+def test_more_layers_than_there_are_is_named_before_anything_is_trained(tmp_path: Path, old: str, new: str) -> None:
+    job = _write_inputs(tmp_path)
+    job.recipe.write_text(job.recipe.read_text().replace(old, new))
+    with pytest.raises(UserError, match="The backbone has 3 layers"):
+        do(job, Step.STUDENTS, lambda line: None)
+    assert not list(job.work.glob("dual-*"))
 
 
 def test_two_encoders_are_trained_apart_where_they_are_not_shared(tmp_path: Path) -> None:

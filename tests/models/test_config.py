@@ -38,7 +38,7 @@ def test_there_is_a_recipe_for_every_row_of_the_paper() -> None:
     families = ("codebert", "graphcodebert", "codet5", "unixcoder", "sptcode", "codenn", "cradle")
     expected = {f"paper-{family}-{language}" for family in families for language in ("python", "java")}
     assert {path.stem for path in PAPER} == expected
-    assert {path.stem for path in SHIPPED} - expected == {"minilm-small", "minilm-full"}
+    assert {path.stem for path in SHIPPED} - expected == {"minilm-small", "minilm-full", "minilm-own"}
 
 
 @pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)
@@ -78,7 +78,11 @@ def _changed(folder: Path, old: str, new: str) -> Path:
         ("trees = [", "trees = [3, ", r"data: trees\[0\] is 3; it must be of type TreeSource"),
         ('precision = "auto"', 'precision = "int4"', "precision is 'int4'"),
         ('loss = "listwise"', 'loss = "margin"', "cross.loss is 'margin'"),
-        ("epochs = 1", "epochs = 0", r"dual.training.epochs is 0.0, out of range"),
+        ("epochs = 0.6", "epochs = 0", r"dual.training.epochs is out of range"),
+        ("negatives = 5", "negatives = 50", r"cross.negatives is out of range"),
+        ('data = "groups"', 'data = "random"', r"cross.loss is out of range"),
+        ("cross_questions = 15", "candidates = 11", r"evaluate.candidates is out of range"),
+        ("sizes = [5", "sizes = [0", r"distill.sizes is out of range"),
         ("[text]", "[text", "is not TOML"),
         ("removed = 1", 'removed = 1\nscore = "luck"', "assistants.score is 'luck'"),
     ],

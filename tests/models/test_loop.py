@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spencer_models.loop import BEST_NAME, CHECKPOINT_NAME, METRICS_NAME, Plan, fit, forget
+from spencer_models.loop import CHECKPOINT_NAME, METRICS_NAME, Plan, fit, forget
 from tests.models.regression import MACHINE, PLAN, STEPS, Regression, ignore, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,6 @@ def test_the_best_weights_are_kept_and_training_ends_without_progress(tmp_path: 
     result = fit(task.model, task, replace(PLAN, patience=2), MACHINE, tmp_path, ignore)
     assert (result.steps, result.score, result.best_step) == (40, 0.5, 20)
     assert all(torch.equal(p, w) for p, w in zip(task.model.parameters(), task.weights, strict=True))
-    assert (tmp_path / BEST_NAME).is_file()
 
 
 def test_without_validation_the_last_weights_stay(tmp_path: Path) -> None:
@@ -131,7 +130,6 @@ def test_without_validation_the_last_weights_stay(tmp_path: Path) -> None:
     result = fit(task.model, task, replace(PLAN, validations=0), MACHINE, tmp_path, ignore)
     assert result.best_step == 0
     assert result.score != result.score
-    assert not (tmp_path / BEST_NAME).exists()
 
 
 def test_a_batch_sees_the_progress_of_its_step(tmp_path: Path) -> None:
@@ -150,6 +148,22 @@ def test_a_batch_sees_the_progress_of_its_step(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match="step 0"):
         run(tmp_path, weight_of_loss=float("nan"))
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights(tmp_path: Path) -> None:
+    class Steep(Regression):
+        """A loss of 0 whose gradient is infinite."""
+
+        def backward(self, batch: Tensor) -> float:
+            loss = (self.model(batch) * 0).abs().sqrt().sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            return float(loss.detach())
+
+    task = Steep()
+    before = [p.detach().clone() for p in task.model.parameters()]
+    with pytest.raises(FloatingPointError, match="gradient of step 0"):
+        fit(task.model, task, PLAN, MACHINE, tmp_path, ignore)
+    assert all(torch.equal(a, b) for a, b in zip(before, task.model.parameters(), strict=True))
 
 
 def test_an_error_in_a_batch_reaches_the_caller(tmp_path: Path) -> None:

@@ -90,6 +90,16 @@ def test_further_candidates_are_negatives_of_every_anchor() -> None:
     assert info_nce(ANCHORS, extra, 0.2).item() == pytest.approx(by_hand, rel=1e-5)
 
 
+def test_a_candidate_that_answers_too_is_no_negative() -> None:
+    same = torch.tensor([[True, True], [False, True]])
+    # Row 0 has no negative left; row 1 has e^4 against e^0. The diagonal is never left out.
+    by_hand = math.log(1 + math.exp(-4))
+    assert info_nce(ANCHORS, CANDIDATES, 0.2, same=same).item() == pytest.approx(by_hand, rel=1e-5)
+    student, again, teacher, codes = _random(4, 2, 8)
+    found = contrastive_distillation(student, again, teacher, codes, same=torch.ones(2, 2, dtype=torch.bool))
+    assert found.item() == pytest.approx(distillation(student, teacher, codes).item(), rel=1e-5)
+
+
 def test_the_literal_form_refuses_a_batch_of_one() -> None:
     assert info_nce(ANCHORS[:1], CANDIDATES[:1], 0.2).item() == pytest.approx(0.0, abs=1e-6)
     with pytest.raises(ValueError, match="batch of one"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.base import Code, compress, kept_layers
 from spencer_models.backbones.minilm import MiniLM
 from spencer_models.config import CrossConfig, DualConfig, EvaluateConfig, TextConfig, TrainingConfig
-from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler
+from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler, labelled_examples, random_examples
 from spencer_models.data.collation import ShuffledBatches, batches_by_length
 from spencer_models.data.corpus import VALID, Corpus, Labelled, Pair
 from spencer_models.data.negatives import hard_negatives
@@ -186,12 +187,24 @@ def test_questions_whose_answer_is_far_down_are_an_error_when_there_is_no_other(
 
 def test_labelled_pairs_are_drawn_as_they_stand_once_an_epoch() -> None:
     labelled = [Labelled(f"q{i}", f"c{i}", "python", i % 2, "train") for i in range(10)]
-    sampler = LabelledSampler(labelled, 4, seed=1)
+    sampler = LabelledSampler(labelled_examples(labelled), 4, seed=1)
     for epoch in (0, 1):
         draws = [sampler.draw(3 * epoch + n, 0.0) for n in range(3)]
         found = sorted((q, c.text, int(y)) for d in draws for (c, q), y in zip(d.pairs, d.labels, strict=True))
         assert found == sorted((x.query, x.code, x.label) for x in labelled)
     assert sampler.draw(0, 0.0).pairs != sampler.draw(3, 0.0).pairs
+
+
+def test_random_pairs_are_as_many_unmatched_as_matched_and_give_no_question_its_own_code() -> None:
+    examples = _examples(20, 1)
+    drawn = random_examples(examples, seed=3)
+    assert [x for x, label in drawn if label == 1] == examples
+    own = {e.query: e.code for e in examples}
+    wrong = [x for x, label in drawn if label == 0]
+    assert sorted(x.query for x in wrong) == sorted(own)
+    assert {x.code.text for x in wrong} == {c.text for c in own.values()}
+    assert all(x.code != own[x.query] for x in wrong)
+    assert random_examples(examples, seed=3) == drawn != random_examples(examples, seed=4)
 
 
 @pytest.mark.parametrize(
@@ -243,9 +256,8 @@ def test_each_objective_lowers_its_loss(
     teaching, texts = _teaching(backbone, reading)
     student = compress(backbone.encoder("query", dropout=0.0), 2)
     training = replace(TRAINING, batch=16)
-    task = DistillTask(
-        student, backbone, teaching, objective, training, TEXT, MACHINE, lambda: 0.0, seed=3, temperature=0.05
-    )
+    dual = DualConfig(TRAINING, temperature=0.05)
+    task = DistillTask(student, backbone, teaching, objective, training, TEXT, MACHINE, lambda: 0.0, 3, dual)
     before = mean_cosine(reading.queries(student, texts), teaching.queries)
     first = task.backward(task.batch(0, 0.0))
     result = _fit(task, student, tmp_path, 60, 3e-3)
@@ -294,10 +306,8 @@ def test_validation_counts_each_language_once(backbone: MiniLM, reading: Reading
         for language, count in (("python", 30), ("java", 6))
         for q in _texts(count, 4, count)
     )
-    validation = Validation(
-        reading, EvaluateConfig(valid_questions=20, valid_reranked=5, candidates=3, most_candidates=4)
-    )
-    validation.load(Corpus(pairs, (), (), {}))
+    config = EvaluateConfig(valid_reranked=5, candidates=3, most_candidates=4)
+    validation = Validation(reading, config, Corpus(pairs, (), (), {}), 20)
     assert sorted(len(p.queries) for p in validation.pools) == [6, 20]
     encoder = backbone.encoder("code")
     dual = DualEncoder(encoder, encoder)
@@ -316,7 +326,7 @@ def test_validation_counts_each_language_once(backbone: MiniLM, reading: Reading
     assert pure < mixed
     assert validation.best_scale(scorer, recalls) == 1.0
     with pytest.raises(UserError, match="no pairs for validation"):
-        Validation(reading, EvaluateConfig()).load(Corpus((), (), (), {}))
+        Validation(reading, EvaluateConfig(), Corpus((), (), (), {}), 20)
 
 
 def test_reranking_appends_the_remainder_in_recall_order() -> None:
@@ -329,6 +339,25 @@ def test_reranking_appends_the_remainder_in_recall_order() -> None:
     assert rerank(found, logits, 3, 0.0).tolist() == [3, 4]
     assert rerank(found, logits, 2, 0.0).tolist() == [2, 4]
     assert rerank(found, logits, 3, 100.0).tolist() == [1, 4]
+
+
+def test_the_answer_stands_last_among_equals_and_its_own_logit_is_read() -> None:
+    codes = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    found = recall(np.array([[1, 0]], np.float32), codes, 3)
+    assert (found.ranks.tolist(), found.top.tolist()) == ([2], [[1, 0, 2]])
+    logits = np.array([[-5.0, 5.0, 0.0]], np.float32)
+    assert rerank(found, logits, 3, 0.0).tolist() == [1]
+
+
+def test_threads_do_not_change_each_others_lengths(backbone: MiniLM) -> None:
+    texts = ["read the lines of a file into a list " * 3] * 50
+
+    def width(max_tokens: int) -> int:
+        return backbone.queries(texts, max_tokens)["input_ids"].shape[1]
+
+    with ThreadPoolExecutor(2) as pool:
+        lengths = [5, 9] * 60
+        assert list(pool.map(width, lengths)) == lengths
 
 
 def test_encoding_keeps_order_and_is_done_once(tmp_path: Path, backbone: MiniLM, reading: Reading) -> None:
@@ -352,6 +381,9 @@ def test_batches_cover_everything_once_an_epoch() -> None:
         seen = np.concatenate([batches.at(step) for step in range(126 * epoch, 126 * (epoch + 1))])
         assert sorted(seen.tolist()) == list(range(1003))
     assert ShuffledBatches(lengths, 8, seed=2).at(130).tolist() == batches.at(130).tolist()
+    assert [len(ShuffledBatches([1] * n, 4, seed=0).at(0)) for n in (1, 4, 5)] == [1, 4, 5]
+    nine = ShuffledBatches([1] * 9, 4, seed=0)
+    assert sorted(len(nine.at(step)) for step in (0, 1)) == [4, 5]
     spread = [np.ptp([lengths[i] for i in batches.at(step)]) for step in range(126)]
     assert np.median(spread) < 10
     assert sorted(i for batch in batches_by_length(lengths, 7, 300) for i in batch) == list(range(1003))
