@@ -1,115 +1,207 @@
-"""MODEL_CARD.md, rendered from the manifest and the corpus summary of a pack."""
+"""MODEL_CARD.md: what the models of a pack are, how they were made, what of, and how well they answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from spencer_models.config import Recipe
-from spencer_models.evaluate import POOL
+from spencer_models.packing import PackSpec
+from spencer_models.results import AssistantPath
 
 CARD = "MODEL_CARD.md"
 
-_INTRO = """# Model pack "{name}" {version}
-
-Local code search by the method of SPENCER (arXiv 2508.00546): a full code encoder, a query encoder distilled from
-it, and a cross-encoder that re-ranks. Made by one command, which can be stopped and started again:
-
-    {command}
-
-- `code_encoder.onnx`: all-MiniLM-L6-v2 as published (6 layers, 384 wide, mean pooling), int8 weights.
-- `query_encoder.onnx`: {depth} layers, started from the teacher's layers {layers} (counted from 0) and distilled on
-  {texts:,} texts by L_QD + L_DD (Eq. 6 to 8), int8 weights.
-- `reranker.onnx`: 6 layers started from the same weights; head "{head}", {loss} loss over one answer and
-  {negatives} others, int8 weights.
-- `tokenizer.json`: the base model's, unchanged.
-
-The re-ranker is a residual: candidates are ordered by `{scale:g} · cosine + logit`, as in its training. It is
-{verdict}.
-"""
-
-_RESULTS = """
-## Figures
-
-Mean reciprocal rank on held-out questions: those of whole packages ("mined"), and {share:.0%} of the questions of each
-file, over pools of at most {pool} functions. No model was trained on them; the code stands without its documentation.
-Measured by the command above through the application's own inference. "full" and "distilled" are recall with either
-query encoder, "cross@K" the order by the re-ranker alone, "mix@K" the order as shipped.
-
-{table}
-
-int8 weights cost at most {int8_loss:.4f} of the mean MRR. The mean cosine of the student with its teacher is
-{cosine:.4f} on {cosine_n:,} held-out questions.
-"""
-
-_DATA = """
-## Data
-
-{train:,} pairs for training, {valid:,} for validation; corpus SHA-256 `{sha256}`. Pairs whose normalised
-question or code stands in a measuring set were left out ({leaked}). The corpus is no part of the pack.
-
-| source | version | licence | split | pairs |
-|---|---|---|---|---|
-{sources}
-
-## Known weaknesses
-
-Trained on Python and a little Java, C#, SQL and shell; for other languages it relies on what the base model knows. A
-model reads the first {code} tokens of a function. Questions in other languages than English were not measured.
-"""
+Settings = Mapping[str, object]
+"""Name of a setting → its value, in the order in which a reader wants them."""
 
 
-def render(recipe: Recipe, summary: Mapping[str, Any], figures: Mapping[str, Any], *, helps: bool) -> str:
-    """The card, in Markdown. `summary` is that of the corpus, `figures` are those of the manifest."""
-    intro = _INTRO.format(
-        name="default",
-        version=recipe.version,
-        command=figures["command"],
-        depth=len(recipe.distill.layers),
-        layers=", ".join(map(str, recipe.distill.layers)),
-        texts=figures["distilled_on_texts"],
-        head=recipe.rerank.head,
-        loss=recipe.rerank.loss,
-        negatives=recipe.rerank.negatives,
-        scale=recipe.rerank.recall_scale,
-        verdict="on by default: the mix beats recall on the held-out sets below"
-        if helps
-        else "off by default: the mix does not beat recall on all of the held-out sets below",
-    )
-    results = _RESULTS.format(
-        share=recipe.corpus.held_out_share,
-        pool=POOL,
-        table=_table(figures),
-        int8_loss=figures["int8_loss"],
-        cosine=figures["student"]["mean_cosine"],
-        cosine_n=figures["student"]["questions"],
-    )
-    data = _DATA.format(
-        train=summary["pairs"]["train"],
-        valid=summary["pairs"]["valid"],
-        sha256=summary["sha256"],
-        leaked=summary["left_out_as_measuring_sets"],
-        sources="\n".join(_sources(summary, recipe.licences)),
-        code=recipe.lengths.code,
-    )
-    return intro + results + data
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a card says that the pack itself does not.
+
+    `base` names the checkpoint and its size in words, `pooling` included. `dual`, `distilled` and `reranker` are the
+    settings of each training, empty where there was none: then the encoder is the checkpoint's as published, the query
+    encoder the code encoder's twin, and there is no re-ranker. `path` is that of Algorithm 1, where it chose the
+    student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
+    `corpus` is the summary of the corpus; `weaknesses` are sentences.
+    """
+
+    command: str
+    base: str
+    student_layers: int
+    dual: Settings
+    distilled: Settings
+    reranker: Settings
+    path: AssistantPath | None
+    mrr: Mapping[str, Mapping[str, float]]
+    questions: Mapping[str, int]
+    corpus: Mapping[str, Any]
+    hardware: str
+    hours: float
+    weaknesses: Sequence[str]
 
 
-def _table(figures: Mapping[str, Any]) -> str:
-    ways = list(next(iter(figures["mrr"].values())))
-    lines = ["| set | n | " + " | ".join(ways) + " |", "|---" * (len(ways) + 2) + "|"]
-    for name, by_way in figures["mrr"].items():
-        values = " | ".join(f"{by_way[way]:.4f}" for way in ways)
-        lines.append(f"| {name} | {figures['questions'][name]} | {values} |")
-    return "\n".join(lines)
-
-
-def _sources(summary: Mapping[str, Any], licences: Mapping[str, str]) -> list[str]:
-    rows = [
-        f"| {name} | {p['version']} | {p['licence']} | {p['split']} | {p['kept']:,} |"
-        for name, p in sorted(summary["packages"].items())
+def render(
+    spec: PackSpec,
+    card: Card,
+    means: Mapping[str, Mapping[str, float]],
+    costs: Mapping[str, float],
+    *,
+    rerank_by_default: bool,
+) -> str:
+    """The card, in Markdown. `means` and `costs` are those of the variants (`Packed`)."""
+    sections = [
+        _introduction(spec, card, rerank_by_default=rerank_by_default),
+        _variants(means, costs, spec.gate),
+        _figures(card),
+        _path(card.path) if card.path else "",
+        _data(card.corpus),
+        _weaknesses(spec, card.weaknesses),
     ]
-    for name, file in sorted(summary["files"].items()):
-        split = ", ".join(f"{k} {v:,}" for k, v in file["split"].items())
-        rows.append(f"| {name} | | {licences.get(name, 'as its owner states')} | {split} | {file['kept']:,} |")
-    return rows
+    return "\n".join(section for section in sections if section)
+
+
+def _introduction(spec: PackSpec, card: Card, *, rerank_by_default: bool) -> str:
+    lines = [
+        f'# Model pack "{spec.name}" {spec.version}',
+        "",
+        "Local code search by the method of SPENCER (arXiv 2508.00546): a full code encoder, a query encoder distilled",
+        "from its twin, and a cross-encoder that re-ranks. Made by one command, which goes on if it was stopped:",
+        "",
+        f"    {card.command}",
+        "",
+        f"It took {card.hours:.1f} hours on {card.hardware}.",
+        "",
+        f"- `code_encoder.onnx`: {card.base}, {_trained('trained as a dual encoder', card.dual, 'as published')}.",
+        f"- `query_encoder.onnx`: {_query_encoder(card)}.",
+    ]
+    if card.reranker:
+        order = f"`{spec.recall_scale:g} · cosine + logit`" if spec.recall_scale else "the logit"
+        default = "on" if rerank_by_default else "off"
+        lines += [
+            f"- `reranker.onnx`: {_trained('trained', card.reranker, '')}. The {spec.candidates} best answers are",
+            f"  ordered by {order}. It is {default} by default.",
+        ]
+    return "\n".join([*lines, "- `tokenizer.json`: the checkpoint's.", ""])
+
+
+def _query_encoder(card: Card) -> str:
+    if not card.distilled:
+        return "the full query encoder, not distilled"
+    choice = ", chosen by Algorithm 1 (see below)" if card.path else ""
+    return f"{_layers(card.student_layers)}{choice}, {_trained('distilled', card.distilled, '')}"
+
+
+def _trained(how: str, settings: Settings, untrained: str) -> str:
+    if not settings:
+        return untrained
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+    return f"{how} ({told})"
+
+
+def _variants(means: Mapping[str, Mapping[str, float]], costs: Mapping[str, float], gate: float) -> str:
+    ways = list(next(iter(means.values()), {}))
+    rows = [
+        [variant, *(f"{by_way[way]:.4f}" for way in ways), f"{costs[variant]:.4f}" if variant in costs else ""]
+        for variant, by_way in means.items()
+    ]
+    return "\n".join(
+        [
+            "## Variants",
+            "",
+            "Mean reciprocal rank, averaged over the validation sets: int8 weights are for CPUs, float16 for GPUs. The",
+            f"cost is the most that any way of ranking loses against float32; at most {gate:g} is allowed.",
+            "",
+            *_table(["variant", *ways, "cost"], rows),
+            "",
+        ]
+    )
+
+
+def _figures(card: Card) -> str:
+    ways = list(dict.fromkeys(way for by_way in card.mrr.values() for way in by_way))
+    rows = [
+        [name, f"{card.questions[name]:,}", *(f"{by_way[way]:.4f}" if way in by_way else "" for way in ways)]
+        for name, by_way in card.mrr.items()
+    ]
+    return "\n".join(
+        [
+            "## Figures",
+            "",
+            "Mean reciprocal rank on questions that no model was trained on, through the application's own inference;",
+            "the code stands without its documentation.",
+            "",
+            *_table(["set", "questions", *ways], rows),
+            "",
+        ]
+    )
+
+
+def _path(path: AssistantPath) -> str:
+    rows = [
+        [
+            str(step.layers),
+            f"{_layers(step.teacher_layers)} ({step.role})",
+            f"{step.score:.4f}",
+            "kept" if step.kept else "chosen" if step.chosen else "",
+        ]
+        for step in path.steps
+    ]
+    return "\n".join(
+        [
+            "## How the query encoder was chosen",
+            "",
+            f"By Algorithm 1: {_layers(path.removed_per_step)} less at a time, as long as the validation score is",
+            f"within {path.threshold:g} of the full encoder's, which has {_layers(path.teacher_layers)} and scores",
+            f"{path.teacher_score:.4f}.",
+            f"Who taught whom, in layers: {' → '.join(map(str, path.lineage))}.",
+            "",
+            *_table(["layers", "taught by", "score", ""], rows),
+            "",
+        ]
+    )
+
+
+def _data(corpus: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{count:,} {split}" for split, count in corpus["pairs"].items())
+    rows = [
+        [name, about["version"], about["licence"] or "as its owner states", about["split"], f"{about['kept']:,}"]
+        for name, about in sorted(corpus["packages"].items())
+    ]
+    rows += [
+        [
+            name,
+            "",
+            about["licence"] or "as its owner states",
+            ", ".join(f"{split} {count:,}" for split, count in about["split"].items()),
+            f"{about['kept']:,}",
+        ]
+        for name, about in sorted(corpus["files"].items())
+    ]
+    return "\n".join(
+        [
+            "## Data",
+            "",
+            f"Pairs: {counts}; SHA-256 `{corpus['sha256']}`. The corpus is no part of the pack. Left out because their",
+            f"question or code stands in a measuring set: {corpus['left_out_as_measuring_sets']:,}.",
+            "",
+            *_table(["source", "version", "licence", "split", "pairs"], rows),
+            "",
+        ]
+    )
+
+
+def _weaknesses(spec: PackSpec, sentences: Sequence[str]) -> str:
+    reads = (
+        f"The models read the first {spec.code_tokens} tokens of a function and {spec.query_tokens} of a question; the "
+        f"re-ranker reads {spec.pair_tokens} of both."
+    )
+    return "\n".join(["## Known weaknesses", "", *(f"- {sentence}" for sentence in (reads, *sentences)), ""])
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'' if count == 1 else 's'}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

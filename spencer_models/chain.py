@@ -13,6 +13,7 @@ from spencer_models.data.corpus import SUMMARY_NAME
 from spencer_models.data.leakage import read_held_out
 from spencer_models.data.prepare import build_corpus
 from spencer_models.job import Job, Step
+from spencer_models.packs import make_packs
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
 from spencer_models.reproduce import Reproduction
@@ -35,6 +36,7 @@ def do(job: Job, until: Step, report: Report) -> str:
         Step.CROSS: lambda: recipe.cross and run.scorer,
         Step.STUDENTS: lambda: reproduction.query_models,
         Step.SCORES: lambda: _scores(reproduction, job.out),
+        Step.PACK: lambda: recipe.export and make_packs(reproduction),
     }
     reproduction.check(scored=until in (Step.SCORES, Step.PACK))
     for step, make in steps.items():

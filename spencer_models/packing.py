@@ -1,100 +1,200 @@
-"""Trained models → a pack folder: graphs, tokenizer, manifest."""
+"""Trained models → folders of graphs, and the manifests that make them packs for the application."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer
+from torch import nn
 
-from spencer_desktop.core.pack import CODE_ENCODER, FORMAT, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER
-from spencer_models.backbones.minilm import Encoder, PairScorer
-from spencer_models.config import Recipe
-from spencer_models.data.collation import Collator
-from spencer_models.export import export_float, quantise
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.inference import Models, choose_device
+from spencer_desktop.core.pack import CODE_ENCODER, FORMAT, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER, open_pack
+from spencer_desktop.core.text import query_text
+from spencer_models.backbones.base import Backbone, Code, Features, Pretrained
+from spencer_models.backbones.scorer import PairScorer
+from spencer_models.backbones.transformers_stack import TokenBackbone
+from spencer_models.export import PARITY_LIMIT, OnnxModel, export_float16, export_float32, export_int8
 from spencer_models.progress import Report
 
-_PROBE_QUERIES = ("open a file", "read all the lines of a text file into a list without the line ends", "x")
-_PROBE_CODES = (
-    "def read_lines(path):\n    with open(path) as file:\n        return file.read().splitlines()",
-    "def total(rows):\n" + "".join(f"    a{i} = rows[{i}] + {i}\n" for i in range(60)) + "    return a0",
-    "int main() { return 0; }",
+FLOAT32, INT8, FLOAT16 = "float32", "int8", "float16"
+VARIANTS = (FLOAT32, INT8, FLOAT16)
+"""Folders of one export: each is a whole pack. int8 is for CPUs, float16 for GPUs."""
+
+_APPLICATION_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+_PARTS = (TOKENIZER, CODE_ENCODER, QUERY_ENCODER, RERANKER)
+
+_QUERIES = ("open a file", "read all the lines of a text file into a list without the line ends", "total of the rows")
+_CODES = (
+    Code("def read_lines(path):\n    with open(path) as file:\n        return file.read().splitlines()", "python"),
+    Code(
+        "def total(rows):\n" + "".join(f"    a{i} = rows[{i}] + {i}\n" for i in range(60)) + "    return a0", "python"
+    ),
+    Code("class Main {\n    int main() { return 0; }\n}", "java"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The three models of a pack and the tokenizer that they share."""
+    """What is exported: the two encoders, the re-ranker where there is one, and the backbone that feeds them."""
 
-    tokenizer: Tokenizer
-    code: Encoder
-    query: Encoder
-    reranker: PairScorer
-
-
-def write_graphs(trained: Trained, recipe: Recipe, folder: Path, report: Report) -> None:
-    """Writes tokenizer.json and the three float32 graphs. EnvironmentFault when one does not agree with torch."""
-    folder.mkdir(parents=True, exist_ok=True)
-    trained.tokenizer.save(str(folder / TOKENIZER), pretty=False)
-    collator = Collator(trained.tokenizer)
-    texts = collator.texts([*_PROBE_QUERIES, *_PROBE_CODES], recipe.lengths.code)
-    pairs = collator.pairs(list(zip(_PROBE_CODES, _PROBE_QUERIES, strict=True)), recipe.lengths.pair)
-    for name, model, output, probe in (
-        (CODE_ENCODER, trained.code, "vectors", texts),
-        (QUERY_ENCODER, trained.query, "vectors", texts),
-        (RERANKER, trained.reranker, "logits", pairs),
-    ):
-        difference = export_float(model, folder / name, probe, output_name=output)
-        report(f"{name}: float32, differs from torch by {difference:.1e}")
+    backbone: Backbone
+    code: nn.Module
+    query: nn.Module
+    scorer: PairScorer | None
 
 
-def quantise_graphs(source: Path, folder: Path, report: Report) -> None:
-    """Writes the int8 form of what `write_graphs` wrote to `source`, and copies the tokenizer."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
-    for name in (CODE_ENCODER, QUERY_ENCODER, RERANKER):
-        quantise(source / name, folder / name)
-        report(f"{name}: int8, {(folder / name).stat().st_size / 1e6:.1f} MB")
+@dataclass(frozen=True, slots=True)
+class PackSpec:
+    """What a manifest says of a pack beside its files.
+
+    Lengths in tokens; `candidates` are re-ranked, by `recall_scale` · cosine + logit; each of `licences` has a name, a
+    licence and a part ("base weights", "training text"); `gate` is what a variant may cost of the mean MRR.
+    """
+
+    name: str
+    version: str
+    query_tokens: int
+    code_tokens: int
+    pair_tokens: int
+    candidates: int
+    recall_scale: float
+    licences: Sequence[Mapping[str, str]]
+    gate: float = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One graph to be: its file, its model, what its output is called, and two batches of different sizes to try it."""
+
+    name: str
+    model: nn.Module
+    output: str
+    probes: tuple[Features, Features]
+
+
+def _parts(trained: Trained, spec: PackSpec) -> Iterator[_Part]:
+    backbone = trained.backbone
+    codes = backbone.codes(_CODES, spec.code_tokens), backbone.codes(_CODES[-1:], spec.code_tokens)
+    yield _Part(CODE_ENCODER, trained.code, "vectors", codes)
+    queries = backbone.queries(_QUERIES, spec.query_tokens), backbone.queries(_QUERIES[-1:], spec.query_tokens)
+    yield _Part(QUERY_ENCODER, trained.query, "vectors", queries)
+    if trained.scorer:
+        assert isinstance(backbone, Pretrained)
+        texts = list(zip(_CODES, _QUERIES, strict=True))
+        pairs = backbone.pairs(texts, spec.pair_tokens), backbone.pairs(texts[-1:], spec.pair_tokens)
+        yield _Part(RERANKER, trained.scorer, "logits", pairs)
+
+
+def application_tokenizer(trained: Trained) -> Tokenizer | None:
+    """The tokenizer with which the application can feed these models; None where they read more than tokens."""
+    models = [m for m in (trained.code, trained.query, trained.scorer) if m]
+    inputs = {name for model in models for name in model.input_names}  # type: ignore[union-attr]
+    if isinstance(trained.backbone, TokenBackbone) and inputs <= _APPLICATION_INPUTS:
+        return trained.backbone.tokenizer
+    return None
+
+
+def write_graphs(trained: Trained, spec: PackSpec, folder: Path, report: Report) -> Sequence[str]:
+    """Writes the graphs and returns the variants that are folders of `folder` now.
+
+    Where the application can feed the models, these are all of `VARIANTS`, each with tokenizer.json and still without
+    a manifest; else float32 alone, which other programs can run. EnvironmentFault when a graph does not agree with
+    torch.
+    """
+    tokenizer = application_tokenizer(trained)
+    variants = VARIANTS if tokenizer else (FLOAT32,)
+    for variant in variants:
+        (folder / variant).mkdir(parents=True, exist_ok=True)
+        for name in (MANIFEST, *_PARTS):
+            (folder / variant / name).unlink(missing_ok=True)
+        if tokenizer:
+            tokenizer.save(str(folder / variant / TOKENIZER), pretty=False)
+    for part in _parts(trained, spec):
+        targets = {variant: folder / variant / part.name for variant in variants}
+        if part.name == QUERY_ENCODER and trained.query is trained.code:
+            for target in targets.values():
+                shutil.copyfile(target.with_name(CODE_ENCODER), target)
+            report(f"{part.name}: the same as {CODE_ENCODER}")
+            continue
+        difference = _write(part, targets)
+        sizes = ", ".join(f"{v} {path.stat().st_size / 1e6:.1f} MB" for v, path in targets.items())
+        report(f"{part.name}: differs from torch by {difference:.1e}; {sizes}")
+    return variants
+
+
+def _write(part: _Part, targets: Mapping[str, Path]) -> float:
+    with TemporaryDirectory(dir=targets[FLOAT32].parent) as scratch:
+        plain = Path(scratch) / part.name
+        difference = export_float32(part.model, plain, targets[FLOAT32], part.probes, output_name=part.output)
+        if INT8 in targets:
+            export_int8(plain, targets[INT8], part.probes)
+        if FLOAT16 in targets:
+            export_float16(targets[FLOAT32], targets[FLOAT16], part.probes)
+    return difference
 
 
 def write_manifest(
-    recipe: Recipe,
-    folder: Path,
-    *,
-    dimension: int,
-    licences: Sequence[Mapping[str, str]],
-    rerank_by_default: bool,
-    figures: Mapping[str, Any],
+    trained: Trained, spec: PackSpec, folder: Path, *, rerank_by_default: bool, figures: Mapping[str, Any]
 ) -> None:
-    """Writes manifest.json over the files that stand in `folder`."""
-    files = {name: _file(folder / name) for name in (TOKENIZER, CODE_ENCODER, QUERY_ENCODER, RERANKER)}
+    """Writes manifest.json over the files that stand in `folder`. UserError when the application would refuse them."""
+    files = {name: _file(folder / name) for name in _PARTS if (folder / name).is_file()}
+    rerank = {"candidates": spec.candidates, "recall_scale": spec.recall_scale, "default": rerank_by_default}
     manifest = {
         "format": FORMAT,
-        "name": "default",
-        "version": recipe.version,
+        "name": spec.name,
+        "version": spec.version,
         "space_id": files[CODE_ENCODER]["sha256"],
-        "dimension": dimension,
-        "max_query_tokens": recipe.lengths.query,
-        "max_code_tokens": recipe.lengths.code,
-        "max_pair_tokens": recipe.lengths.pair,
+        "dimension": trained.code.width,
+        "max_query_tokens": spec.query_tokens,
+        "max_code_tokens": spec.code_tokens,
+        "max_pair_tokens": spec.pair_tokens,
         "text": {"query_prefix": "", "code_prefix": ""},
-        "rerank": {
-            "candidates": recipe.rerank.candidates,
-            "recall_scale": recipe.rerank.recall_scale,
-            "default": rerank_by_default,
-        },
+        "rerank": rerank if trained.scorer else None,
         "files": files,
-        "licences": list(licences),
+        "licences": [dict(entry) for entry in spec.licences],
         "figures": dict(figures),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    open_pack(folder).verify()
 
 
 def _file(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
     return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+
+def check_feeding(trained: Trained, spec: PackSpec, folder: Path) -> None:
+    """UserError unless the application's own tokens and padding give the answers that the backbone's give.
+
+    `folder` is the float32 pack of `trained`.
+    """
+    backbone = trained.backbone
+    assert isinstance(backbone, TokenBackbone)
+    models = Models(open_pack(folder), choose_device("cpu", 1))
+    texts = [backbone.source_text(code) for code in _CODES]
+    queries = [query_text(query) for query in _QUERIES]
+    for part in _parts(trained, spec):
+        if part.name == RERANKER:
+            assert models.reranker
+            pairs = zip(queries, texts, strict=True)
+            found = np.concatenate([models.reranker.score(query, [text]) for query, text in pairs])
+        else:
+            found = (
+                models.code_encoder.encode(texts) if part.name == CODE_ENCODER else models.query_encoder.encode(queries)
+            )
+        difference = float(np.abs(found - OnnxModel(folder / part.name)(part.probes[0])).max())
+        if not difference <= PARITY_LIMIT:
+            raise UserError(
+                f"Models of the family {backbone.family} make no pack: the application feeds {part.name} otherwise"
+                f" than the training did (the answers differ by {difference:.2g})",
+                hint='Leave the section "export" out of the recipe.',
+            )

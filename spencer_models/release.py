@@ -1,83 +1,107 @@
-"""A finished run → a pack folder: exported twice, gated, measured, described."""
+"""Trained models → packs: exported, quantised, gated on what that costs, described."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spencer_desktop.core.errors import EnvironmentFault
+from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import open_pack
-from spencer_models.backbones.minilm import load_tokenizer
-from spencer_models.card import CARD, render
-from spencer_models.evaluate import KS, Scores, evaluate, means, rerank_helps, table, valid_sets
-from spencer_models.packing import Trained, quantise_graphs, write_graphs, write_manifest
-from spencer_models.pipeline import Run
+from spencer_desktop.core.pack import MANIFEST, open_pack
+from spencer_models.card import CARD, Card, render
+from spencer_models.data.corpus import TEST, read_corpus
+from spencer_models.evaluate import evaluate, question_sets, table
+from spencer_models.packing import FLOAT32, VARIANTS, PackSpec, Trained, check_feeding, write_graphs, write_manifest
+from spencer_models.progress import Report
 
-# What int8 weights may cost of the mean MRR over the validation sets.
-GATE = 0.01
-# Float graphs run at half the speed, and the gate asks for a difference only.
-_GATE_SHARE = 0.4
-
-_BASE_LICENCE = {"name": "all-MiniLM-L6-v2", "licence": "Apache-2.0", "part": "base weights and tokenizer"}
+Means = Mapping[str, float]
+"""Way of ranking → mean MRR over the validation sets."""
 
 
-def make_pack(run: Run, out: Path, questions: int, command: str) -> str:
-    """Exports, quantises, checks and measures the pack and writes it to `out`; returns its scores as a table.
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The packs that were made: variant → what `measure` found; variant → what it costs. Empty where none could be."""
 
-    `questions` of each validation set are asked. EnvironmentFault when int8 weights cost more than `GATE`.
+    means: Mapping[str, Means]
+    costs: Mapping[str, float]
+
+
+def gated(plain: Means, variant: Means, gate: float) -> float:
+    """The most that any way of ranking loses of its mean MRR. EnvironmentFault when it is more than `gate`."""
+    cost = max(plain[way] - variant[way] for way in plain)
+    if not cost <= gate:
+        raise EnvironmentFault(
+            f"It costs {cost:.4f} of the mean MRR (allowed: {gate})",
+            hint="Use the float32 pack, or allow more as export.gate in the recipe.",
+        )
+    return cost
+
+
+def make_pack(
+    trained: Trained, spec: PackSpec, measure: Callable[[Path], Means], folder: Path, report: Report
+) -> Packed:
+    """Writes the packs float32/, int8/ and float16/ to `folder`, each with a manifest that has no figures yet.
+
+    Models that the application cannot feed are exported in float32 and make no pack. EnvironmentFault when a graph
+    does not agree with torch, and as `gated_packs`.
     """
-    recipe = run.recipe
-    trained = Trained(load_tokenizer(run.base), run.teacher, run.student, run.reranker)
-    licences = [_BASE_LICENCE, *_data_licences(run)]
-    dimension = run.teacher.bert.config.hidden_size
-    kept = {}
-    for kind in ("float", "int8"):
-        folder = run.pack_folder / kind
-        if kind == "float":
-            write_graphs(trained, recipe, folder, run.report)
-        else:
-            quantise_graphs(run.pack_folder / "float", folder, run.report)
-        write_manifest(recipe, folder, dimension=dimension, licences=licences, rerank_by_default=False, figures={})
-        kept[kind] = means(measure(run, folder, round(questions * _GATE_SHARE), (recipe.rerank.candidates,)))
-        run.report(f"{kind}: mean MRR {kept[kind]}")
-    lost = max(kept["float"][way] - kept["int8"][way] for way in kept["float"])
-    if lost > GATE:
-        raise EnvironmentFault(f"int8 weights lose {lost:.4f} of the mean MRR (allowed: {GATE})")
-    folder = run.pack_folder / "int8"
-    scores = measure(run, folder, questions, KS)
-    helps = rerank_helps(scores, recipe.rerank.candidates)
-    figures = {**_figures(run, scores, command), "int8_loss": round(lost, 4)}
-    write_manifest(recipe, folder, dimension=dimension, licences=licences, rerank_by_default=helps, figures=figures)
-    (folder / CARD).write_text(render(recipe, run.corpus_summary(), figures, helps=helps), encoding="utf-8")
-    out.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        shutil.copyfile(path, out / path.name)
-    return table(scores)
+    if write_graphs(trained, spec, folder, report) == VARIANTS:
+        return gated_packs(trained, spec, measure, folder, report)
+    report(
+        f"{folder / FLOAT32} holds graphs but no pack: the application feeds tokens alone, and models of the family "
+        f"{trained.backbone.family} read more"
+    )
+    return Packed({}, {})
 
 
-def measure(run: Run, pack: Path, questions: int, ks: Sequence[int] = KS) -> dict[str, dict[str, Scores]]:
-    """The scores of any pack on the held-out questions of the run's corpus."""
-    models = Models(open_pack(pack), choose_device("cpu", run.recipe.threads))
-    return evaluate(models, valid_sets(run.corpus, questions), ks)
+def gated_packs(
+    trained: Trained, spec: PackSpec, measure: Callable[[Path], Means], folder: Path, report: Report
+) -> Packed:
+    """Makes packs of the graphs that stand in `folder`.
+
+    `measure` ranks the validation sets with the pack in a folder. EnvironmentFault when a variant is above the gate: it
+    is left without a manifest, and so is no pack.
+    """
+    means: dict[str, Means] = {}
+    for variant in VARIANTS:
+        write_manifest(trained, spec, folder / variant, rerank_by_default=False, figures={})
+        if variant == FLOAT32:
+            check_feeding(trained, spec, folder / variant)
+        means[variant] = measure(folder / variant)
+        report(f"{variant}: mean MRR " + ", ".join(f"{way} {value:.4f}" for way, value in means[variant].items()))
+    costs = {}
+    for variant in VARIANTS[1:]:
+        try:
+            costs[variant] = gated(means[FLOAT32], means[variant], spec.gate)
+        except EnvironmentFault as fault:
+            (folder / variant / MANIFEST).unlink()
+            raise EnvironmentFault(f"{folder / variant} is no pack. {fault}", hint=fault.hint) from fault
+    return Packed(means, costs)
 
 
-def _figures(run: Run, scores: Mapping[str, Mapping[str, Scores]], command: str) -> dict[str, Any]:
-    return {
-        "command": command,
-        "mrr": {name: {way: s.mrr for way, s in by_way.items()} for name, by_way in scores.items()},
-        "questions": {name: by_way["full"].n for name, by_way in scores.items()},
-        "distilled_on_texts": len(run.questions.texts),
-        "student": run.student_figures(),
-        "corpus_sha256": run.corpus_summary()["sha256"],
+def describe(
+    trained: Trained, spec: PackSpec, packed: Packed, folder: Path, *, rerank_by_default: bool, card: Card
+) -> None:
+    """Writes the final manifests and MODEL_CARD.md of the packs that `make_pack` wrote to `folder`."""
+    figures: dict[str, Any] = {
+        "command": card.command,
+        "mrr": {name: dict(ways) for name, ways in card.mrr.items()},
+        "questions": dict(card.questions),
+        "validation_mrr": {variant: dict(ways) for variant, ways in packed.means.items()},
+        "cost": {variant: round(cost, 4) for variant, cost in packed.costs.items()},
+        "corpus_sha256": card.corpus["sha256"],
     }
+    text = render(spec, card, packed.means, packed.costs, rerank_by_default=rerank_by_default)
+    for variant in packed.means:
+        write_manifest(trained, spec, folder / variant, rerank_by_default=rerank_by_default, figures=figures)
+        (folder / variant / CARD).write_text(text, encoding="utf-8")
 
 
-def _data_licences(run: Run) -> list[dict[str, str]]:
-    """One entry for each source of training text."""
-    summary = run.corpus_summary()
-    named = {name: f"{p['licence']}" for name, p in summary["packages"].items() if p["split"] == "train"}
-    named |= {name: run.recipe.licences.get(name, "as its owner states") for name in summary["files"]}
-    return [{"name": name, "licence": licence, "part": "training text"} for name, licence in sorted(named.items())]
+def measure_pack(pack: Path, corpus: Path, questions: int) -> str:
+    """The scores of any pack on at most so many questions of each source of a corpus's test split, as a table."""
+    sets = question_sets(read_corpus(corpus), TEST, questions)
+    if not sets:
+        raise UserError(f"The corpus at {corpus} has no test split", hint="Prepare it with --test, naming a package.")
+    return table(evaluate(Models(open_pack(pack), choose_device("auto", 0)), sets))

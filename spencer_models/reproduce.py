@@ -47,7 +47,7 @@ class Reproduction:
         self.run = run
         self.recipe = run.recipe
         self.students = Students(run) if run.recipe.distill else None
-        self._command = command
+        self.command = command
 
     def check(self, *, scored: bool) -> None:
         """UserError for what would fail only after hours of training; where it is `scored`, the test sets, too."""
@@ -95,7 +95,7 @@ class Reproduction:
             backbone=self.recipe.backbone.family,
             layers=depth,
             student_layers=self.selected[0].depth if self.students else 0,
-            command=self._command,
+            command=self.command,
             hardware=run.machine.describe(),
             data=self._counts(),
             scores={language: scores for language, (scores, _, _) in scored.items()},
@@ -124,6 +124,12 @@ class Reproduction:
         """Where ranking files and results stand."""
         stages = (self.run.students_fingerprint, self.run.cross_stage.folder.name, self.recipe.evaluate)
         return self.run.work / f"results-{fingerprint(*stages, self.recipe.distill, self.recipe.assistants)}"
+
+    def training_seconds(self) -> float:
+        """How long all that this run trained took."""
+        stages = [self.run.dual_stage, self.run.hard_stage, self.run.cross_stage]
+        stages += self.students.stages if self.students else []
+        return sum(stage.result().seconds for stage in stages if stage.is_done)
 
     def _counts(self) -> dict[str, Any]:
         pairs = self.run.corpus.pairs

@@ -41,6 +41,8 @@ class Students:
         self._config: DistillConfig = run.recipe.distill
         self._by_recall = run.recipe.assistants.score == "recall"
         self._scores: dict[str, float] = {}
+        self.stages: list[Stage] = []
+        """The trainings of all students that were asked for."""
 
     @cached_property
     def teacher(self) -> QueryModel:
@@ -81,6 +83,8 @@ class Students:
         name = fingerprint(*parts)
         depth = start.depth - removed
         stage = Stage(run.work / f"student-{depth}-{objective}-{name}")
+        if stage not in self.stages:
+            self.stages.append(stage)
         if not stage.is_done:
             full = run.pretrained.encoder("query", start.folder, dropout=training.dropout)
             student = compress(full, removed)

@@ -109,6 +109,8 @@ class Backbone(ABC):
     family: ClassVar[str]
     public_checkpoint: ClassVar[str] = ""
     """Hub name of the public checkpoint; "" for a family without one."""
+    licence: ClassVar[str] = "as its owner states"
+    """That of the public checkpoint."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

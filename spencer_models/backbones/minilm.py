@@ -31,6 +31,7 @@ class MiniLM(TokenBackbone):
 
     family = "minilm"
     public_checkpoint = "sentence-transformers/all-MiniLM-L6-v2"
+    licence = "Apache-2.0"
     default_pooling = "mean"
     stack_kind = BertStack
     config_kind = BertConfig

@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 
 from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.inference import Models, choose_device
+from spencer_desktop.core.pack import open_pack
 from spencer_models.chain import do
 from spencer_models.config import read_recipe
 from spencer_models.job import Job, Step
 from spencer_models.pipeline import Run
+from spencer_models.release import measure_pack
 from spencer_models.reproduce import Reproduction
 from spencer_models.results import (
     ASSISTANTS,
@@ -89,6 +92,9 @@ validations = 1
 removed = 1
 threshold = 0.9
 
+[export]
+gate = 1.0
+
 [evaluate]
 languages = ["python"]
 pool = 10
@@ -131,6 +137,28 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, list[str]]:
     lines: list[str] = []
     do(job, Step.SCORES, lines.append)
     return job, lines
+
+
+def test_the_packs_answer_as_the_application_asks(done: tuple[Job, list[str]]) -> None:
+    job, lines = done
+    do(job, Step.PACK, lines.append)
+    (folder,) = job.work.glob("pack-*")
+    results = read_results(job.out / "results.json")
+    for variant in ("float32", "int8", "float16"):
+        pack = open_pack(folder / variant)
+        pack.verify()
+        card = (folder / variant / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert job.command in card
+        assert pack.manifest.rerank is not None
+        assert pack.manifest.rerank.candidates == 3
+        models = Models(pack, choose_device("cpu", 1))
+        assert models.code_encoder.encode(["read a file"]).shape == (1, 32)
+    (corpus,) = job.work.glob("corpus-*")
+    table = measure_pack(folder / "float32", corpus, 30)
+    assert "distilled" in table
+    assert results.student_layers < results.layers
+    query, code = (folder / f"float32/{side}_encoder.onnx" for side in ("query", "code"))
+    assert query.stat().st_size < code.stat().st_size
 
 
 def _runs(job: Job) -> dict[str, int]:
@@ -217,7 +245,7 @@ def test_a_change_of_the_reranker_keeps_everything_before_it(done: tuple[Job, li
 def test_a_recipe_may_leave_out_what_the_baselines_do_not_have(tmp_path: Path) -> None:
     job = _write_inputs(tmp_path)
     text = job.recipe.read_text()
-    start, end = text.index("[cross]"), text.index("[evaluate]")
+    start, end = text.index("[cross]"), text.index("[export]")
     text = (text[:start] + text[end:]).replace('family = "minilm"', 'family = "codenn"')
     text = text.replace(f'checkpoint = "{(tmp_path / "base").as_posix()}"', "").replace("shared = true", "")
     text = text.replace("hard_epochs = 1", 'objective = "margin"')

@@ -1,0 +1,108 @@
+"""A scored run → model packs for the application: float32, int8 for CPUs, float16 for GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from spencer_desktop.core.inference import Models, choose_device
+from spencer_desktop.core.pack import open_pack
+from spencer_models.backbones.base import Backbone, Encoder
+from spencer_models.card import Card
+from spencer_models.config import TrainingConfig, fingerprint
+from spencer_models.data.corpus import TEST, VALID
+from spencer_models.evaluate import PackScores, QuestionSet, evaluate, means, question_sets, rerank_helps, table
+from spencer_models.packing import INT8, PackSpec, Trained
+from spencer_models.release import describe, make_pack
+from spencer_models.reproduce import Reproduction
+
+# Graphs on a CPU answer some tens of questions a second; the gate asks for a difference of means over all sources.
+_VALID_QUESTIONS, _TEST_QUESTIONS = 100, 150
+
+_WEAKNESSES = (
+    "Languages other than those in the table above were not trained on.",
+    "Questions in other languages than English were not measured.",
+)
+
+
+def make_packs(reproduction: Reproduction) -> Path:
+    """Exports, gates, measures and describes the packs of a run; returns the folder that holds one for each variant.
+
+    EnvironmentFault when a graph does not agree with torch or a variant costs more than the recipe allows.
+    """
+    run, recipe = reproduction.run, reproduction.recipe
+    assert recipe.export
+    students = reproduction.students
+    query = students.load(reproduction.selected[0]) if students else run.dual.query
+    trained = Trained(run.backbone, run.dual.code, query, run.scorer if recipe.cross else None)
+    spec = PackSpec(
+        name=recipe.name,
+        version=recipe.version,
+        query_tokens=recipe.text.query,
+        code_tokens=recipe.text.code,
+        pair_tokens=recipe.text.pair,
+        candidates=recipe.evaluate.candidates,
+        recall_scale=run.recall_scale if recipe.cross else 0.0,
+        licences=_licences(run.summary, run.backbone),
+        gate=recipe.export.gate,
+    )
+    folder = run.work / f"pack-{fingerprint(reproduction.folder.name, recipe.version, recipe.export)}"
+    ks = (spec.candidates,)
+    asked = question_sets(run.corpus, VALID, _VALID_QUESTIONS)
+    packed = make_pack(trained, spec, lambda p: means(_measured(p, asked, ks)), folder, run.report)
+    if packed.means:
+        scores = _measured(folder / INT8, question_sets(run.corpus, TEST, _TEST_QUESTIONS), ks)
+        run.report("int8\n" + table(scores))
+        mrr = {name: {way: s.mrr for way, s in by_way.items()} for name, by_way in scores.items()}
+        questions = {name: next(iter(by_way.values())).n for name, by_way in scores.items()}
+        helps = bool(recipe.cross) and rerank_helps(scores, spec.candidates)
+        card = _card(reproduction, mrr, questions)
+        describe(trained, spec, packed, folder, rerank_by_default=helps, card=card)
+    run.report(f"packs: {folder}")
+    return folder
+
+
+def _measured(pack: Path, sets: list[QuestionSet], ks: tuple[int, ...]) -> dict[str, dict[str, PackScores]]:
+    return evaluate(Models(open_pack(pack), choose_device("auto", 0)), sets, ks)
+
+
+def _card(reproduction: Reproduction, mrr: Mapping[str, Mapping[str, float]], questions: Mapping[str, int]) -> Card:
+    run, recipe = reproduction.run, reproduction.recipe
+    code = run.dual.code
+    assert isinstance(code, Encoder)
+    distill, cross = recipe.distill, recipe.cross
+    return Card(
+        command=reproduction.command,
+        base=f"{recipe.backbone.family}, {code.stack.depth} layers, {code.width} wide, {code.pooling} pooling",
+        student_layers=reproduction.selected[0].depth if distill else code.stack.depth,
+        dual={"contrasts": " + ".join(recipe.dual.contrasts), **_settings(recipe.dual.training)},
+        distilled={"queries": distill.queries, **_settings(distill.training)} if distill else {},
+        reranker={"head": cross.head, "loss": cross.loss, **_settings(cross.training)} if cross else {},
+        path=reproduction.selected[1] if distill else None,
+        mrr=mrr,
+        questions=questions,
+        corpus=run.summary,
+        hardware=run.machine.describe(),
+        hours=reproduction.training_seconds() / 3600,
+        weaknesses=_WEAKNESSES,
+    )
+
+
+def _settings(training: TrainingConfig) -> dict[str, object]:
+    return {name: asdict(training)[name] for name in ("epochs", "batch", "learning_rate", "dropout")}
+
+
+def _licences(summary: Mapping[str, Any], backbone: Backbone) -> list[dict[str, str]]:
+    """One entry for the base weights and one for each source of training text."""
+    base = {"name": backbone.family, "licence": backbone.licence, "part": "base weights and tokenizer"}
+    sources = {**summary["packages"], **summary["files"]}
+    return [
+        base,
+        *(
+            {"name": name, "licence": source["licence"] or "as its owner states", "part": "training text"}
+            for name, source in sorted(sources.items())
+            if source["languages"].get("train")
+        ),
+    ]
