@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
@@ -22,7 +22,7 @@ OPEN, CLOSE = "<s>", "</s>"
 class RobertaStack(TransformersStack):
     """RoBERTa's layers without its pooler; every token sees every other, whatever the checkpoint was trained to do."""
 
-    input_names = ("input_ids", "attention_mask")
+    input_names: ClassVar[tuple[str, ...]] = ("input_ids", "attention_mask")
     layers_path = "encoder.layer"
 
     @classmethod

@@ -15,18 +15,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedConfig, PreTrainedModel, RobertaConfig, RobertaModel
+from transformers import RobertaConfig
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.text import code_header, query_text
 from spencer_models.backbones.base import Code, Features
-from spencer_models.backbones.transformers_stack import TokenBackbone, TransformersStack, states_of
+from spencer_models.backbones.codebert import RobertaStack
+from spencer_models.backbones.transformers_stack import TokenBackbone, states_of
 from spencer_models.structure.dataflow import dataflow
 
 NODE_POSITION = 0
@@ -38,27 +39,16 @@ Bools: TypeAlias = "NDArray[np.bool_]"
 _NO_PAIRS = np.zeros((0, 2), np.int32)
 
 # A few kilobytes each: the functions of a training set are read anew in every epoch.
-MAX_CACHED = 1 << 17
+MAX_CACHED = 1 << 19
 
 
-class GraphStack(TransformersStack):
-    """RoBERTa's layers without its pooler, told by a mask who attends to whom.
+class GraphStack(RobertaStack):
+    """RoBERTa's layers, told by a mask who attends to whom; the positions up to that of padding are for nodes, too.
 
     `input_ids`, `position_ids`: int64 [n, t]; `attention_mask`: bool [n, t, t], row i is what i attends to.
     """
 
     input_names = ("input_ids", "position_ids", "attention_mask")
-    layers_path = "encoder.layer"
-
-    @classmethod
-    def build(cls, config: PreTrainedConfig) -> PreTrainedModel:
-        config.is_decoder = False
-        return RobertaModel(config, add_pooling_layer=False)
-
-    @classmethod
-    def longest(cls, config: PreTrainedConfig) -> int:
-        # The positions up to that of padding belong to nodes and padding.
-        return cast(int, config.max_position_embeddings - config.pad_token_id - 1)
 
     def forward(self, input_ids: Tensor, position_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """The mask that comes out has tokens only: a mean over states is one over tokens, not over nodes."""

@@ -41,7 +41,7 @@ _SHARED = ("model.shared.weight", "shared.weight")
 _PAD, _SOS, _EOS, _, _, _SEP = range(len(SPECIALS))
 
 # Two kilobytes each: the functions of a training set are read anew in every epoch.
-MAX_CACHED = 1 << 17
+MAX_CACHED = 1 << 19
 
 Ids32: TypeAlias = "NDArray[np.int32]"
 
