@@ -81,7 +81,7 @@ def _changed(folder: Path, old: str, new: str) -> Path:
         ("epochs = 0.6", "epochs = 0", r"dual.training.epochs is out of range"),
         ("negatives = 5", "negatives = 50", r"cross.negatives is out of range"),
         ('data = "groups"', 'data = "random"', r"cross.loss is out of range"),
-        ("cross_questions = 15", "candidates = 11", r"evaluate.candidates is out of range"),
+        ("cross_questions = 10", "candidates = 11", r"evaluate.candidates is out of range"),
         ("sizes = [5", "sizes = [0", r"distill.sizes is out of range"),
         ("[text]", "[text", "is not TOML"),
         ("removed = 1", 'removed = 1\nscore = "luck"', "assistants.score is 'luck'"),
