@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from spencer_desktop.core.errors import UserError
 from spencer_models.config import Recipe, fingerprint, read_recipe
 from spencer_models.data.corpus import SUMMARY_NAME
 from spencer_models.data.leakage import read_held_out
 from spencer_models.data.prepare import build_corpus
-from spencer_models.job import Job, Step
+from spencer_models.job import Job, Step, make_folder
 from spencer_models.packs import make_packs
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
@@ -24,6 +26,13 @@ from spencer_models.tables import write_tables
 def do(job: Job, until: Step, report: Report) -> str:
     """Does every step up to `until` that is not done yet and that the recipe has; returns where the result stands."""
     recipe = _recipe(job)
+    if job.corpus and (job.roots or job.excluded):
+        raise UserError(
+            "A prepared corpus stands as it is: --data and --exclude do not change it",
+            hint="Give --exclude to `spencer-models prepare`, or leave out --corpus.",
+        )
+    for folder in (job.work, job.out):
+        make_folder(folder)
     if job.threads:
         torch.set_num_threads(job.threads)
     corpus = job.corpus or _corpus(job, recipe, report)
@@ -41,7 +50,9 @@ def do(job: Job, until: Step, report: Report) -> str:
     reproduction.check(scored=until in (Step.SCORES, Step.PACK))
     for step, make in steps.items():
         report(f"step {step.value}")
-        make()
+        made = make()
+        if isinstance(made, Path):
+            return str(made)
         if step is until:
             break
     return str(job.out if until in (Step.SCORES, Step.PACK) else job.work)
@@ -56,9 +67,12 @@ def _recipe(job: Job) -> Recipe:
 
 def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:
     """The folder of the recipe's corpus, built if it is not there."""
-    excluded = [(path.name, path.stat().st_size) for path in job.excluded]
+    excluded = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in job.excluded]
     roots = [str(root.resolve()) for root in job.roots]
-    folder = job.work / f"corpus-{fingerprint(recipe.data, excluded, roots)}"
+    # Trees are known by their versions; pair files are edited.
+    found = sorted({path for source in recipe.data.files for root in job.roots for path in root.glob(source.path)})
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found]
+    folder = job.work / f"corpus-{fingerprint(recipe.data, excluded, roots, files)}"
     if not (folder / SUMMARY_NAME).is_file():
         report("step corpus")
         build_corpus(recipe.data, job.roots, read_held_out(job.excluded), folder, report)

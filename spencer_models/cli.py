@@ -21,7 +21,7 @@ from spencer_desktop.core.errors import EnvironmentFault, SpencerError, UserErro
 from spencer_desktop.core.resources import resource_dir
 from spencer_models.data.leakage import read_held_out
 from spencer_models.data.prepare import prepare_paths
-from spencer_models.job import Job, Step
+from spencer_models.job import Job, Step, make_folder
 from spencer_models.progress import stderr_report
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ def prepare(
     exclude: ExcludeOption = None,
 ) -> None:
     """Mine (documentation, function) pairs from your own code, and print where they came from."""
+    make_folder(out)
     held_out = read_held_out(_files(exclude or []))
     summary = prepare_paths(
         paths, out, held_out, valid=valid or [], test=test or [], held_out_share=held_out_share, report=stderr_report()
@@ -80,7 +81,7 @@ def reproduce(
     corpus: CorpusOption = None,
     until: Annotated[Step, typer.Option("--until", help="The last step to do.")] = Step.PACK,
     out: Annotated[
-        Path, typer.Option("--out", help="Where tables, figures, results and model packs are written.")
+        Path, typer.Option("--out", help="Where tables, figures and results are written; packs stay under --work.")
     ] = Path("results"),
     checkpoint: Annotated[
         str, typer.Option(help="The checkpoint to start from, in place of the recipe's: a folder or a hub name.")
@@ -127,6 +128,7 @@ def tables(
     compact: Annotated[bool, typer.Option("--compact", help="Leave out what was not run.")] = False,
 ) -> None:
     """Render the paper's Tables 2 to 6 and Figures 4 and 5, obtained beside expected."""
+    make_folder(out)
     for path in _torch_side("spencer_models.tables").write_tables(results, out, compact=compact):
         typer.echo(path)
 

@@ -10,11 +10,11 @@ from typing import Any
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
 from spencer_models.backbones.base import Backbone, Encoder
-from spencer_models.card import Card
+from spencer_models.card import CARD, Card
 from spencer_models.config import TrainingConfig, fingerprint
 from spencer_models.data.corpus import TEST, VALID
 from spencer_models.evaluate import PackScores, QuestionSet, evaluate, means, question_sets, rerank_helps, table
-from spencer_models.packing import INT8, PackSpec, Trained
+from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained
 from spencer_models.release import describe, make_pack
 from spencer_models.reproduce import Reproduction
 
@@ -34,6 +34,10 @@ def make_packs(reproduction: Reproduction) -> Path:
     """
     run, recipe = reproduction.run, reproduction.recipe
     assert recipe.export
+    folder = run.work / f"pack-{fingerprint(reproduction.folder.name, recipe.version, recipe.export)}"
+    # Cards are written last: packs that have them are whole.
+    if all((folder / variant / CARD).is_file() for variant in VARIANTS):
+        return folder
     students = reproduction.students
     query = students.load(reproduction.selected[0]) if students else run.dual.query
     trained = Trained(run.backbone, run.dual.code, query, run.scorer if recipe.cross else None)
@@ -48,7 +52,6 @@ def make_packs(reproduction: Reproduction) -> Path:
         licences=_licences(run.summary, run.backbone),
         gate=recipe.export.gate,
     )
-    folder = run.work / f"pack-{fingerprint(reproduction.folder.name, recipe.version, recipe.export)}"
     ks = (spec.candidates,)
     asked = question_sets(run.corpus, VALID, _VALID_QUESTIONS)
     packed = make_pack(trained, spec, lambda p: means(_measured(p, asked, ks)), folder, run.report)

@@ -273,16 +273,22 @@ class Run:
 
         stage.train(scorer, task, self.plan(config.training, examples), self.machine, save, self.report)
 
+    @cached_property
+    def labelled(self) -> list[tuple[Example, int]]:
+        """The labelled pairs of the training split. UserError when there are none."""
+        found = labelled_examples([x for x in self.corpus.labelled if x.split == TRAIN])
+        if not found:
+            raise UserError(
+                "The corpus has no labelled pairs",
+                hint='Set cross.data = "random" or "groups", or give <CODESPLIT> files.',
+            )
+        return found
+
     def _sampler(self, config: CrossConfig) -> tuple[Sampler, int]:
         """Where the pairs come from, and how many pairs or questions make an epoch."""
         seed = self.recipe.seed
         if config.data == "labelled":
-            labelled = [x for x in self.corpus.labelled if x.split == TRAIN]
-            if not labelled:
-                raise UserError(
-                    "The corpus has no labelled pairs", hint='Set cross.data = "groups", or give <CODESPLIT> files.'
-                )
-            return LabelledSampler(labelled_examples(labelled), config.training.batch, seed), len(labelled)
+            return LabelledSampler(self.labelled, config.training.batch, seed), len(self.labelled)
         if config.data == "random":
             drawn = random_examples(self.examples, seed)
             return LabelledSampler(drawn, config.training.batch, seed), len(drawn)

@@ -51,8 +51,18 @@ class Reproduction:
 
     def check(self, *, scored: bool) -> None:
         """UserError for what would fail only after hours of training; where it is `scored`, the test sets, too."""
+        run, text = self.run, self.recipe.text
+        if not run.examples:
+            raise UserError("The corpus has no pairs for training", hint="Hold out less.")
+        _ = run.validation
         if scored:
             _ = self.test_sets
+        run.backbone.codes([run.examples[0].code], text.code)
+        run.backbone.queries([run.examples[0].query], text.query)
+        if self.recipe.cross:
+            run.pretrained.pairs([(run.examples[0].code, run.examples[0].query)], text.pair)
+            if self.recipe.cross.data == "labelled":
+                _ = run.labelled
         if self.recipe.cross or self.recipe.distill:
             depth = self.run.pretrained.encoder("query").stack.depth
             layers = (*(self.recipe.distill.sizes if self.recipe.distill else ()), self.recipe.assistants.removed)

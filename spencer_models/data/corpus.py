@@ -17,6 +17,7 @@ SPLITS = (TRAIN, VALID, TEST)
 
 PAIRS_NAME, LABELLED_NAME, SENTENCES_NAME = "pairs.jsonl", "labelled.jsonl", "sentences.jsonl"
 SUMMARY_NAME = "corpus.json"
+_DIGESTS = {PAIRS_NAME: "sha256", LABELLED_NAME: "labelled_sha256", SENTENCES_NAME: "sentences_sha256"}
 
 R = TypeVar("R")
 
@@ -78,6 +79,7 @@ class Corpus:
 def write_corpus(corpus: Corpus, folder: Path) -> dict[str, Any]:
     """Writes the corpus to `folder`; returns the summary that stands there, which has the SHA-256 of each file."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / SUMMARY_NAME).unlink(missing_ok=True)
     summary = {
         "sha256": write_records(corpus.pairs, folder / PAIRS_NAME),
         "labelled_sha256": write_records(corpus.labelled, folder / LABELLED_NAME),
@@ -92,17 +94,20 @@ def write_corpus(corpus: Corpus, folder: Path) -> dict[str, Any]:
 
 
 def read_corpus(folder: Path) -> Corpus:
-    """The corpus that `write_corpus` wrote. UserError when there is none."""
+    """The corpus that `write_corpus` wrote. UserError when there is none, or not what its summary says."""
     try:
         summary = json.loads((folder / SUMMARY_NAME).read_text(encoding="utf-8"))
+        for name, key in _DIGESTS.items():
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != summary[key]:
+                raise ValueError(f"{name} is damaged")
         return Corpus(
             tuple(read_records(folder / PAIRS_NAME, Pair)),
             tuple(read_records(folder / LABELLED_NAME, Labelled)),
             tuple(read_records(folder / SENTENCES_NAME, Sentence)),
             summary,
         )
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"No corpus at {folder} ({error})", hint="Run `spencer-models prepare` first.") from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"No corpus at {folder} ({error})", hint="Run `spencer-models prepare` for it.") from error
 
 
 def write_records(records: Iterable[Pair] | Iterable[Labelled] | Iterable[Sentence], path: Path) -> str:

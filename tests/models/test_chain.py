@@ -327,3 +327,38 @@ def _is_training(runs: Path, pattern: str, count: int) -> bool:
     """Whether a training of this kind, the `count`-th of it, has been saved and is not done."""
     folders = list(runs.glob(pattern))
     return len(folders) == count and any((folder / "checkpoint.pt").is_file() for folder in folders)
+
+
+def test_what_a_prepared_corpus_makes_meaningless_is_refused(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    with pytest.raises(UserError, match="--data and --exclude do not change it"):
+        do(replace(job, corpus=corpus), Step.DUAL, lambda line: None)
+
+
+def test_a_place_that_cannot_hold_results_is_named_before_anything_is_done(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    with pytest.raises(UserError, match="cannot be made a folder"):
+        do(replace(job, out=job.recipe), Step.SCORES, lambda line: None)
+    assert not job.work.exists() or not list(job.work.iterdir())
+
+
+def test_edited_data_make_another_corpus_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    first = Path(do(job, Step.CORPUS, lambda line: None))
+    lines = (job.roots[0] / "asked.jsonl").read_text().splitlines()
+    (job.roots[0] / "asked.jsonl").write_text("\n".join(lines[:80]), encoding="utf-8")
+    second = Path(do(job, Step.CORPUS, lambda line: None))
+    assert first != second
+    pairs = second / "pairs.jsonl"
+    pairs.write_text("".join(pairs.read_text().splitlines(keepends=True)[:10]))
+    with pytest.raises(UserError, match=r"pairs\.jsonl is damaged"):
+        do(job, Step.DUAL, lambda line: None)
+
+
+def test_whole_packs_are_not_made_again(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    folder = Path(do(job, Step.PACK, lambda line: None))
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    assert Path(do(job, Step.PACK, lambda line: None)) == folder
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
