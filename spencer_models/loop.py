@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -91,15 +94,40 @@ def fit(model: nn.Module, task: Task, plan: Plan, machine: Machine, folder: Path
     """Trains `model` (on the machine's device) in place; goes on from the checkpoint in `folder` where there is one.
 
     Leaves metrics.jsonl in `folder`, and the checkpoint until `forget`. FloatingPointError when a loss is no number.
+    Ctrl-C ends the running step and saves, then raises KeyboardInterrupt; a second one does not wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
     run = _Run(model, task, plan, machine, folder)
     run.resume(report)
     model.train()
-    with Track(folder.name, plan.steps, report, done=run.state.step) as track:
-        run.train(track)
+    with Track(folder.name, plan.steps, report, done=run.state.step) as track, _interrupts_noted() as interrupted:
+        run.train(track, interrupted)
+    if interrupted() and run.state.step < plan.steps:
+        run.save()
+        report(f"{folder.name}: stopped after step {run.state.step}; the same command goes on from there")
+        raise KeyboardInterrupt
     return run.finish()
+
+
+@contextmanager
+def _interrupts_noted() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed; it no longer ends what runs. Only the main thread can note it."""
+    noted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted.is_set
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def forget(folder: Path) -> None:
@@ -123,12 +151,12 @@ class _Run:
         self._log_every = max(1, plan.steps // _LOG_LINES)
         self._loss = math.nan
 
-    def train(self, track: Track) -> None:
+    def train(self, track: Track, interrupted: Callable[[], bool]) -> None:
         state, saved = self.state, time.monotonic()
         now = saved
         with closing(_prefetched(self.task, self.plan, state.step)) as steps:
             for step, batches in steps:
-                if self._gave_up():
+                if self._gave_up() or interrupted():
                     break
                 rate = _rate(step / self.plan.steps, self.plan.warmup)
                 self._step(step, batches, self.plan.learning_rate * rate)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -74,6 +76,31 @@ def _has_line(folder: Path, step: int) -> bool:
     # A line that is being written has no end yet.
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return any(json.loads(x)["step"] >= step for x in lines if x.endswith("\n"))
+
+
+def test_ctrl_c_saves_at_the_end_of_the_step_and_nothing_is_lost(tmp_path: Path) -> None:
+    class Interrupted(Regression):
+        """Ctrl-C is pressed in the middle of the sixth step."""
+
+        def backward(self, batch: Tensor) -> float:
+            self.steps = getattr(self, "steps", 0) + 1
+            if self.steps == 6:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().backward(batch)
+
+    whole, expected = run(tmp_path / "whole")
+    plan = replace(PLAN, checkpoint_seconds=1e9)
+    task, lines = Interrupted(), list[str]()
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(task.model, task, plan, MACHINE, tmp_path / "stopped", lines.append)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert "stopped after step 6" in lines[-1]
+    again = Regression()
+    found = fit(again.model, again, plan, MACHINE, tmp_path / "stopped", lines.append)
+    assert "going on from step 6" in lines[-1]
+    assert _same(whole.model, again.model)
+    assert replace(found, seconds=0.0) == replace(expected, seconds=0.0)
 
 
 def test_what_a_killed_process_leaves_half_written_does_not_matter(tmp_path: Path) -> None:
