@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from spencer_desktop.core.errors import UserError
 from spencer_models.config import Recipe, fingerprint, read_recipe
 from spencer_models.data.corpus import SUMMARY_NAME
 from spencer_models.data.leakage import read_held_out
-from spencer_models.data.prepare import build_corpus
+from spencer_models.data.prepare import build_corpus, pair_files
 from spencer_models.job import Job, Step, make_folder
 from spencer_models.packs import make_packs
 from spencer_models.pipeline import Run
@@ -70,7 +71,7 @@ def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:
     excluded = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in job.excluded]
     roots = [str(root.resolve()) for root in job.roots]
     # Trees are known by their versions; pair files are edited.
-    found = sorted({path for source in recipe.data.files for root in job.roots for path in root.glob(source.path)})
+    found = chain.from_iterable(pair_files(recipe.data, job.roots))
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found]
     folder = job.work / f"corpus-{fingerprint(recipe.data, excluded, roots, files)}"
     if not (folder / SUMMARY_NAME).is_file():

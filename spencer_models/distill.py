@@ -160,8 +160,3 @@ class DistillTask:
 
     def validate(self) -> float:
         return self._validate()
-
-
-def mean_cosine(a: Floats, b: Floats) -> float:
-    """The mean cosine of corresponding unit rows."""
-    return float((a * b).sum(1).mean())

@@ -30,7 +30,7 @@ def encode_codes(
 ) -> Floats:
     """float32 [n, d], unit rows, in the order of `codes`."""
     costs = [len(code.text) for code in codes]
-    return _encode(encoder, lambda part: backbone.codes(part, max_tokens), codes, costs, max_tokens, machine, report)
+    return outputs_of(encoder, lambda part: backbone.codes(part, max_tokens), codes, costs, max_tokens, machine, report)
 
 
 def encode_queries(
@@ -38,27 +38,13 @@ def encode_queries(
 ) -> Floats:
     """float32 [n, d], unit rows, in the order of `queries`."""
     costs = [len(query) for query in queries]
-    return _encode(
+    return outputs_of(
         encoder, lambda part: backbone.queries(part, max_tokens), queries, costs, max_tokens, machine, report
     )
 
 
 @torch.inference_mode()
-def score_pairs(
-    scorer: nn.Module,
-    build: Callable[[Sequence[T]], Features],
-    pairs: Sequence[T],
-    costs: Sequence[int],
-    max_tokens: int,
-    machine: Machine,
-    report: Report,
-) -> Floats:
-    """float32 [n]: the re-ranker's logit for each pair, in their order."""
-    return _encode(scorer, build, pairs, costs, max_tokens, machine, report)
-
-
-@torch.inference_mode()
-def _encode(
+def outputs_of(
     model: nn.Module,
     build: Callable[[Sequence[T]], Features],
     items: Sequence[T],
@@ -67,6 +53,10 @@ def _encode(
     machine: Machine,
     report: Report,
 ) -> Floats:
+    """float32 [n, …]: what `model` makes of the features that `build` makes of each item, in the order of `items`.
+
+    `costs` are characters; of more than `max_tokens` tokens no model reads anything.
+    """
     # Counting items would mislead the estimate: the longest come first.
     costs = [min(cost, _CHARS_PER_TOKEN * max_tokens) for cost in costs]
     room = 1 if machine.device.type == "cpu" else 16

@@ -15,7 +15,7 @@ from spencer_models.backbones.scorer import PairScorer
 from spencer_models.config import EvaluateConfig, TextConfig
 from spencer_models.data.corpus import VALID, Corpus
 from spencer_models.dual import DualEncoder
-from spencer_models.encode import encode_codes, encode_queries, score_pairs
+from spencer_models.encode import encode_codes, encode_queries, outputs_of
 from spencer_models.examples import Pool, pools
 from spencer_models.machine import Machine
 from spencer_models.metrics import gold_ranks, mrr, recall_at
@@ -53,7 +53,7 @@ class Reading:
         assert isinstance(backbone, Pretrained)
         costs = [len(code.text) + len(query) for code, query in pairs]
         build = lambda part: backbone.pairs(part, self.text.pair)  # noqa: E731
-        return score_pairs(scorer, build, pairs, costs, self.text.pair, self.machine, self.report)
+        return outputs_of(scorer, build, pairs, costs, self.text.pair, self.machine, self.report)
 
 
 class Validation:

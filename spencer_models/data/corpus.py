@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.text import code_text
 
 TRAIN, VALID, TEST = "train", "valid", "test"
 SPLITS = (TRAIN, VALID, TEST)
@@ -125,14 +124,6 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
     """The records, of class `kind`, of a file that `write_records` wrote."""
     with path.open(encoding="ascii") as file:
         return [kind(**json.loads(line)) for line in file]
-
-
-def training_text(pair: Pair) -> str:
-    """The code as a model reads it in training: one half of the functions with their documentation, one half without.
-
-    Real code carries documentation; without the other half a model would learn no more than to find the question in it.
-    """
-    return code_text(pair.symbol, pair.code if text_number(pair.query) % 2 else pair.bare)
 
 
 def text_number(text: str) -> int:

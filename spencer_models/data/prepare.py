@@ -28,10 +28,9 @@ def build_corpus(
     The same inputs give the same bytes. Nothing that `held_out` holds is in it. UserError when a source is not there,
     is of another version, or holds nothing that can be used.
     """
-    _check(config)
     # All sources are found before the first is mined, which may take long.
+    files = pair_files(config, roots)
     trees = [_tree(source, roots) for source in config.trees]
-    files = [_files(source, roots) for source in config.files]
     share = config.held_out_share
     builder = CorpusBuilder([canonical_language(x) for x in config.languages], held_out, share, share, report)
     with function_chunker() as worker:
@@ -42,6 +41,12 @@ def build_corpus(
     for file_source, paths in zip(config.files, files, strict=True):
         builder.read(file_source, paths)
     return builder.write(folder)
+
+
+def pair_files(config: DataConfig, roots: Sequence[Path]) -> list[list[Path]]:
+    """The files of each of `config.files`. UserError when the sources contradict each other or one is not there."""
+    _check(config)
+    return [_files(source, roots) for source in config.files]
 
 
 def prepare_paths(

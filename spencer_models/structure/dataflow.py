@@ -16,6 +16,7 @@ tokens of syntax errors from the graph.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -79,7 +80,7 @@ class _TooMuchError(Exception):
     """The graph of this function costs more than it is worth."""
 
 
-class _Reader:
+class _Reader(ABC):
     """Goes through a tree in the order in which it would run, with the names known so far, and collects edges.
 
     A language has its kinds of strings, its comments, and a rule for each kind of node that does more than read its
@@ -107,8 +108,9 @@ class _Reader:
             if is_token:
                 self._add_token(node, source[node.start_byte : node.end_byte].decode())
 
+    @abstractmethod
     def rules(self) -> dict[str, Callable[[Node, Names], None]]:
-        raise NotImplementedError
+        """By kind of node, what is done with it."""
 
     def is_ignored(self, node: Node) -> bool:
         return node.type in self.ignored

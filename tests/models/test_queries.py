@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from spencer_models.data.corpus import Pair, training_text
+from spencer_desktop.core.text import code_text
+from spencer_models.config import TextConfig
+from spencer_models.data.corpus import Pair
 from spencer_models.data.keys import code_key, query_key
 from spencer_models.data.queries import question, symbol_words, terse, training_query, variants
+from spencer_models.examples import training_examples
 
 
 def test_keys_ignore_what_does_not_make_a_difference() -> None:
@@ -36,9 +39,10 @@ def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
         Pair(f"Return the part {n} of it", code.format(n=n), f"def f{n}():\n    x", f"A.f{n}", "", "", "")
         for n in range(200)
     ]
-    with_doc = sum('"""' in training_text(p) for p in pairs)
+    codes = [e.code for e in training_examples(pairs, TextConfig(16, 32, 48, documented=True))]
+    with_doc = sum('"""' in code.text for code in codes)
     assert 60 < with_doc < 140
-    assert all(training_text(p).startswith("A.f") for p in pairs)
+    assert all(code_text(code.symbol, code.text).startswith("A.f") for code in codes)
     ways = Counter(variants(p.query, p.symbol).index(training_query(p)) for p in pairs)
     assert set(ways) == {0, 1, 2, 3}
     assert [training_query(p) for p in pairs] == [training_query(p) for p in pairs]
