@@ -32,13 +32,13 @@ class Distiller(Protocol[M]):
 
 
 def select_assistants(
-    teacher: M, distiller: Distiller[M], *, removed: int, threshold: float
+    teacher: M, distiller: Distiller[M], *, metric: str, removed: int, threshold: float
 ) -> tuple[M, AssistantPath]:
     """The student that Algorithm 1 keeps, and the whole path.
 
-    `removed` is P, in layers; `threshold` is T, a difference of scores. The loop ends when the drop reaches T or no
-    `removed` layers are left to take. Of two equally good pupils that of the assistant is taken, as in the listing.
-    ValueError when `removed` is not between 1 and the teacher's layers.
+    `metric` names the distiller's score. `removed` is P, in layers; `threshold` is T, a difference of scores. The loop
+    ends when the drop reaches T or no `removed` layers are left to take. Of two equally good pupils that of the
+    assistant is taken, as in the listing. ValueError when `removed` is not between 1 and the teacher's layers.
     """
     if not 0 < removed < distiller.depth(teacher):
         raise ValueError(f"{removed} layers cannot be taken from a teacher of {distiller.depth(teacher)}")
@@ -47,7 +47,7 @@ def select_assistants(
     score = distiller.score(first)
     near = full - score < threshold
     step = PathStep(distiller.depth(first), distiller.depth(teacher), "first", score, chosen=True, kept=near)
-    path = AssistantPath(distiller.depth(teacher), full, threshold, removed, (step,), step.layers)
+    path = AssistantPath(metric, distiller.depth(teacher), full, threshold, removed, (step,), step.layers)
     distiller.record(path)
     student, elder, assistant = first, teacher, first
     while full - score < threshold and distiller.depth(assistant) > removed:

@@ -23,7 +23,8 @@ class Card:
     settings of each training, empty where there was none: then the encoder is the checkpoint's as published, the query
     encoder the code encoder's twin, and there is no re-ranker. `path` is that of Algorithm 1, where it chose the
     student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
-    `corpus` is the summary of the corpus; `weaknesses` are sentences.
+    They are those of the variant `measured`, each set over one pool of at most `pool` codes. `corpus` is the summary of
+    the corpus; `weaknesses` are sentences.
     """
 
     command: str
@@ -35,6 +36,8 @@ class Card:
     path: AssistantPath | None
     mrr: Mapping[str, Mapping[str, float]]
     questions: Mapping[str, int]
+    measured: str
+    pool: int
     corpus: Mapping[str, Any]
     hardware: str
     hours: float
@@ -128,8 +131,9 @@ def _figures(card: Card) -> str:
         [
             "## Figures",
             "",
-            "Mean reciprocal rank on questions that no model was trained on, through the application's own inference;",
-            "the code stands without its documentation.",
+            f"Mean reciprocal rank of the {card.measured} pack on questions that no model was trained on, through the",
+            f"application's own inference: each set's questions are asked of one pool of at most {card.pool:,}",
+            'functions without their documentation; "cross@K" and "mix@K" re-rank the K best of "distilled".',
             "",
             *_table(["set", "questions", *ways], rows),
             "",
@@ -151,12 +155,12 @@ def _path(path: AssistantPath) -> str:
         [
             "## How the query encoder was chosen",
             "",
-            f"By Algorithm 1: {_layers(path.removed_per_step)} less at a time, as long as the validation score is",
-            f"within {path.threshold:g} of the full encoder's, which has {_layers(path.teacher_layers)} and scores",
-            f"{path.teacher_score:.4f}.",
+            f"By Algorithm 1: {_layers(path.removed_per_step)} less at a time, as long as the validation set's",
+            f"{path.metric} is within {path.threshold:g} of the full encoder's, which has",
+            f"{_layers(path.teacher_layers)} and {path.teacher_score:.4f}.",
             f"Who taught whom, in layers: {' → '.join(map(str, path.lineage))}.",
             "",
-            *_table(["layers", "taught by", "score", ""], rows),
+            *_table(["layers", "taught by", path.metric, ""], rows),
             "",
         ]
     )

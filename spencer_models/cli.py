@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import sys
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -18,11 +19,11 @@ from typing import Annotated
 import typer
 
 from spencer_desktop.core.errors import EnvironmentFault, SpencerError, UserError
-from spencer_desktop.core.resources import resource_dir
 from spencer_models.data.leakage import read_held_out
 from spencer_models.data.prepare import prepare_paths
 from spencer_models.job import Job, Step, make_folder
 from spencer_models.progress import stderr_report
+from spencer_models.toml_config import RECIPES
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Prepare corpora; train, distil, export and evaluate models."
@@ -68,9 +69,12 @@ def prepare(
 
 @app.command()
 def recipes() -> None:
-    """List the shipped recipes."""
-    for path in sorted(_recipe_folder().glob("*.toml")):
-        typer.echo(path.stem)
+    """List the shipped recipes, and the folder that they stand in."""
+    paths = sorted(RECIPES.glob("*.toml"))
+    width = max(len(path.stem) for path in paths)
+    for path in paths:
+        typer.echo(f"{path.stem:{width}}  {_about(path)}".rstrip())
+    typer.echo(RECIPES)
 
 
 @app.command()
@@ -81,8 +85,13 @@ def reproduce(
     corpus: CorpusOption = None,
     until: Annotated[Step, typer.Option("--until", help="The last step to do.")] = Step.PACK,
     out: Annotated[
-        Path, typer.Option("--out", help="Where tables, figures and results are written; packs stay under --work.")
-    ] = Path("results"),
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Where tables, figures and results are written; packs stay under --work.",
+            show_default="results/RECIPE",
+        ),
+    ] = None,
     checkpoint: Annotated[
         str, typer.Option(help="The checkpoint to start from, in place of the recipe's: a folder or a hub name.")
     ] = "",
@@ -96,13 +105,14 @@ def reproduce(
 
     Stopped at any time, the same command goes on.
     """
+    path = _recipe_path(recipe)
     job = Job(
-        recipe=_recipe_path(recipe),
+        recipe=path,
         roots=tuple(data or ()),
         excluded=tuple(_files(exclude or [])),
         corpus=corpus,
         work=work,
-        out=out,
+        out=out or Path("results") / path.stem,
         checkpoint=checkpoint,
         threads=threads,
         save_minutes=save_minutes,
@@ -157,13 +167,15 @@ def _torch_side(module: str) -> ModuleType:
         ) from error
 
 
-def _recipe_folder() -> Path:
-    return resource_dir() / "recipes"
+def _about(recipe: Path) -> str:
+    """The first sentence of the comment that a recipe begins with."""
+    lines = takewhile(lambda line: line.startswith("#"), recipe.read_text(encoding="utf-8").splitlines())
+    return " ".join(line.lstrip("# ") for line in lines).partition(". ")[0].partition(": ")[0].rstrip(".")
 
 
 def _recipe_path(recipe: str) -> Path:
     """A recipe's file. UserError when there is none."""
-    for path in (Path(recipe), _recipe_folder() / f"{recipe}.toml"):
+    for path in (Path(recipe), RECIPES / f"{recipe}.toml"):
         if path.is_file():
             return path
     raise UserError(f"There is no recipe {recipe}", hint="`spencer-models recipes` lists those that are shipped.")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.pooling import POOLINGS
@@ -207,11 +207,15 @@ def read_recipe(path: Path) -> Recipe:
         "assistants.score": (recipe.assistants.score, STUDENT_SCORES),
     } | {f"dual.contrasts[{i}]": (contrast, CONTRASTS) for i, contrast in enumerate(recipe.dual.contrasts)}
     bounds = _evaluate_bounds(recipe.evaluate) | {
-        "dual.contrasts": len(recipe.dual.contrasts) > 0,
-        "dual.temperature": recipe.dual.temperature > 0,
-        "dual.hard_epochs": recipe.dual.hard_epochs >= 0,
-        "dual.hard_negatives": 0 < recipe.dual.hard_negatives <= recipe.dual.hard_depth,
-        "assistants.removed": recipe.assistants.removed > 0,
+        "dual.contrasts": Bound(recipe.dual.contrasts, len(recipe.dual.contrasts) > 0, "not empty"),
+        "dual.temperature": Bound(recipe.dual.temperature, recipe.dual.temperature > 0, "above 0"),
+        "dual.hard_epochs": Bound(recipe.dual.hard_epochs, recipe.dual.hard_epochs >= 0, "at least 0"),
+        "dual.hard_negatives": Bound(
+            recipe.dual.hard_negatives,
+            0 < recipe.dual.hard_negatives <= recipe.dual.hard_depth,
+            f"from 1 to dual.hard_depth, {recipe.dual.hard_depth}",
+        ),
+        "assistants.removed": Bound(recipe.assistants.removed, recipe.assistants.removed > 0, "at least 1"),
     }
     if recipe.cross:
         trainings["cross"] = recipe.cross.training
@@ -221,44 +225,59 @@ def read_recipe(path: Path) -> Recipe:
             "cross.data": (recipe.cross.data, CROSS_DATA),
             "cross.start": (recipe.cross.start, ("checkpoint", "dual")),
         }
-        bounds["cross.negatives"] = 0 < recipe.cross.negatives <= recipe.cross.depth
+        negatives, depth = recipe.cross.negatives, recipe.cross.depth
+        bounds["cross.negatives"] = Bound(negatives, 0 < negatives <= depth, f"from 1 to cross.depth, {depth}")
         # A list needs its match at a known place.
-        bounds["cross.loss"] = recipe.cross.loss == "pointwise" or recipe.cross.data == "groups"
+        fits = recipe.cross.loss == "pointwise" or recipe.cross.data == "groups"
+        bounds["cross.loss"] = Bound(recipe.cross.loss, fits, '"pointwise", unless cross.data is "groups"')
     if recipe.distill:
         trainings["distill"] = recipe.distill.training
         choices["distill.queries"] = (recipe.distill.queries, QUERY_SOURCES)
-        bounds["distill.sizes"] = all(size > 0 for size in recipe.distill.sizes)
+        sizes = recipe.distill.sizes
+        bounds["distill.sizes"] = Bound(sizes, all(size > 0 for size in sizes), "at least 1 each")
     for name, (value, known) in choices.items():
         if value not in known:
             raise UserError(f"{path.name}: {name} is {value!r}", hint=f"Known are {', '.join(filter(None, known))}.")
     for section, training in trainings.items():
-        bounds |= {f"{section}.training.{name}": fits for name, fits in _training_bounds(training).items()}
-    for name, fits in bounds.items():
-        if not fits:
-            raise UserError(f"{path.name}: {name} is out of range", hint="spencer_models/config.py says what it means.")
+        bounds |= {f"{section}.training.{name}": bound for name, bound in _training_bounds(training).items()}
+    for name, bound in bounds.items():
+        if not bound.fits:
+            value = json.dumps(bound.value)
+            raise UserError(f"{path.name}: {name} is {value}; it must be {bound.rule}")
     return recipe
 
 
-def _evaluate_bounds(config: EvaluateConfig) -> dict[str, bool]:
+class Bound(NamedTuple):
+    """A setting's value, whether it is within its bounds, and the bounds in words that follow "it must be"."""
+
+    value: object
+    fits: bool
+    rule: str
+
+
+def _evaluate_bounds(config: EvaluateConfig) -> dict[str, Bound]:
+    most, pool = config.most_candidates, config.pool
+    candidates = f"from 2 to evaluate.most_candidates, {most}"
     return {
-        "evaluate.pool": config.pool > 1,
-        "evaluate.candidates": 1 < config.candidates <= config.most_candidates <= config.pool,
-        "evaluate.cross_questions": config.cross_questions >= 0,
-        "evaluate.valid_questions": config.valid_questions > 0,
-        "evaluate.valid_reranked": config.valid_reranked > 0,
-        "evaluate.timed_questions": config.timed_questions > 1,
-        "evaluate.timing_rounds": config.timing_rounds > 0,
+        "evaluate.pool": Bound(pool, pool > 1, "at least 2"),
+        "evaluate.candidates": Bound(config.candidates, 1 < config.candidates <= most, candidates),
+        "evaluate.most_candidates": Bound(most, 1 < most <= pool, f"from 2 to evaluate.pool, {pool}"),
+        "evaluate.cross_questions": Bound(config.cross_questions, config.cross_questions >= 0, "at least 0"),
+        "evaluate.valid_questions": Bound(config.valid_questions, config.valid_questions > 0, "at least 1"),
+        "evaluate.valid_reranked": Bound(config.valid_reranked, config.valid_reranked > 0, "at least 1"),
+        "evaluate.timed_questions": Bound(config.timed_questions, config.timed_questions > 1, "at least 2"),
+        "evaluate.timing_rounds": Bound(config.timing_rounds, config.timing_rounds > 0, "at least 1"),
     }
 
 
-def _training_bounds(training: TrainingConfig) -> dict[str, bool]:
+def _training_bounds(training: TrainingConfig) -> dict[str, Bound]:
     return {
-        "epochs": training.epochs > 0,
-        "batch": training.batch > 1,
-        "learning_rate": training.learning_rate > 0,
-        "warmup": 0 < training.warmup < 1,
-        "dropout": 0 <= training.dropout < 1,
-        "accumulate": training.accumulate > 0,
-        "micro_batch": training.micro_batch >= 0,
-        "validations": training.validations > 0,
+        "epochs": Bound(training.epochs, training.epochs > 0, "above 0"),
+        "batch": Bound(training.batch, training.batch > 1, "at least 2"),
+        "learning_rate": Bound(training.learning_rate, training.learning_rate > 0, "above 0"),
+        "warmup": Bound(training.warmup, 0 < training.warmup < 1, "between 0 and 1"),
+        "dropout": Bound(training.dropout, 0 <= training.dropout < 1, "at least 0 and below 1"),
+        "accumulate": Bound(training.accumulate, training.accumulate > 0, "at least 1"),
+        "micro_batch": Bound(training.micro_batch, training.micro_batch >= 0, "at least 0"),
+        "validations": Bound(training.validations, training.validations > 0, "at least 1"),
     }

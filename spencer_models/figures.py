@@ -151,7 +151,7 @@ def assistants_figure(results: Sequence[Results], expected: Expected) -> Figure 
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes, (title, path) in zip(panels, paths, strict=False):
         _draw_path(axes, path)
-        style(axes, title=title, x="Layers of the query encoder", y="Validation score")
+        style(axes, title=title, x="Layers of the query encoder", y=f"{path.metric}, validation")
     for axes in list(figure.axes)[len(paths) :]:
         axes.remove()
     legend_below(

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from spencer_desktop.core.errors import UserError
 from spencer_models.ahead import made_ahead
 from spencer_models.machine import Machine
 from spencer_models.progress import Report, Track
@@ -93,7 +94,7 @@ class FitResult:
 def fit(model: nn.Module, task: Task, plan: Plan, machine: Machine, folder: Path, report: Report) -> FitResult:
     """Trains `model` (on the machine's device) in place; goes on from the checkpoint in `folder` where there is one.
 
-    Leaves metrics.jsonl in `folder`, and the checkpoint until `forget`. FloatingPointError when a loss is no number.
+    Leaves metrics.jsonl in `folder`, and the checkpoint until `forget`. UserError when a loss or gradient is no number.
     Ctrl-C ends the running step and saves, then raises KeyboardInterrupt; a second one does not wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,8 @@ class _Run:
                 self._measure()
                 before, now = now, time.monotonic()
                 state.seconds += now - before
-                track.update(state.step, f"loss {self._loss:.4f}  best {state.best_score:.4f}")
+                best = f"  best {state.best_score:.4f}" if state.best_step else ""
+                track.update(state.step, f"loss {self._loss:.4f}{best}")
                 if now - saved >= self.plan.checkpoint_seconds:
                     self.save()
                     saved = time.monotonic()
@@ -178,17 +180,23 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss = sum(self.task.backward(batch) for batch in batches) / len(batches)
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss of step {step} is {loss}")
+            raise self._diverged(f"the loss of step {step} is {loss}")
         if len(batches) > 1:
             for parameter in self.model.parameters():
                 if parameter.grad is not None:
                     parameter.grad /= len(batches)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
         if not torch.isfinite(norm):
-            raise FloatingPointError(f"the gradient of step {step} is not finite")
+            raise self._diverged(f"the gradient of step {step} is not finite")
         self.optimizer.step()
         self.state.loss_sum += loss
         self.state.loss_steps += 1
+
+    def _diverged(self, what: str) -> UserError:
+        return UserError(
+            f"{self.folder.name} went astray: {what}",
+            hint="Lower the learning_rate of this training in the recipe, or raise its warmup.",
+        )
 
     def _measure(self) -> None:
         state, last = self.state, self.state.step == self.plan.steps

@@ -45,7 +45,8 @@ def _order(check: Check, model: Model, test_set: str) -> str:
     worse = [scores.mrr for way in check.worse if (scores := model.scores(way, test_set))]
     if better is None or len(worse) < len(check.worse):
         return f"{check.claim}: not measured"
-    return f"{check.claim}: {_verdict(better.mrr > max(worse))}, MRR {better.mrr:.4f} against {max(worse):.4f}"
+    verdict = _verdict(better.mrr > max(worse))
+    return f"{check.claim}: {verdict}, MRR {better.mrr:.4f} against {max(worse):.4f} (n = {better.n:,})"
 
 
 def _retention(model: Model, test_set: str) -> str:
@@ -57,7 +58,7 @@ def _retention(model: Model, test_set: str) -> str:
         return f"{claim}: not measured"
     kept = distilled.mrr / whole.mrr
     verdict = _verdict(kept >= RETENTION and timing.reduction >= TIME_CUT)
-    return f"{claim}: {verdict}, {kept:.1%} at a cut of {timing.reduction:.1%}"
+    return f"{claim}: {verdict}, {kept:.1%} (n = {distilled.n:,}) at a cut of {timing.reduction:.1%} (n = {timing.n:,})"
 
 
 def _verdict(holds: bool) -> str:

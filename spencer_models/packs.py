@@ -13,7 +13,7 @@ from spencer_models.backbones.base import Backbone, Encoder
 from spencer_models.card import CARD, Card
 from spencer_models.config import TrainingConfig, fingerprint
 from spencer_models.data.corpus import TEST, VALID
-from spencer_models.evaluate import PackScores, QuestionSet, evaluate, means, question_sets, rerank_helps, table
+from spencer_models.evaluate import POOL, PackScores, QuestionSet, evaluate, means, question_sets, rerank_helps, table
 from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained
 from spencer_models.release import describe, make_pack
 from spencer_models.reproduce import Reproduction
@@ -86,6 +86,8 @@ def _card(reproduction: Reproduction, mrr: Mapping[str, Mapping[str, float]], qu
         path=reproduction.selected[1] if distill else None,
         mrr=mrr,
         questions=questions,
+        measured=INT8,
+        pool=POOL,
         corpus=run.summary,
         hardware=run.machine.describe(),
         hours=reproduction.training_seconds() / 3600,

@@ -83,7 +83,7 @@ class Model:
 
     def run(self, test_set: str) -> Results | None:
         """The run that was tested on this set."""
-        return next((run for run in self.runs if test_set in _tested(run)), None)
+        return next((run for run in self.runs if test_set in run.tested), None)
 
     def scores(self, way: str, test_set: str) -> Scores | None:
         """Obtained scores; the way "all layers" is the dual encoder as trained."""
@@ -121,7 +121,7 @@ def models(results: Iterable[Results], expected: Expected) -> list[Model]:
     """The paper's models and those of the runs, in the order of the tables.
 
     Runs of one backbone are one model as long as their test sets differ (one recipe for Python, one for Java); of two
-    that share a set, each is a model that has the recipe in its label. UserError when the recipes agree as well.
+    that share a set, each is a model that has the recipe in its label.
     """
     by_backbone: dict[str, list[Results]] = {backbone: [] for backbone in MODEL_NAMES}
     for run in results:
@@ -139,7 +139,7 @@ def models(results: Iterable[Results], expected: Expected) -> list[Model]:
 
 def all_sets(results: Iterable[Results]) -> list[str]:
     """The paper's test sets, then the others that the runs have."""
-    return [*PAPER_SETS, *sorted({name for run in results for name in _tested(run)} - set(PAPER_SETS))]
+    return [*PAPER_SETS, *sorted({name for run in results for name in run.tested} - set(PAPER_SETS))]
 
 
 def set_name(test_set: str) -> str:
@@ -147,19 +147,9 @@ def set_name(test_set: str) -> str:
     return SET_NAMES.get(test_set, test_set)
 
 
-def _tested(run: Results) -> set[str]:
-    return {*run.scores, *run.candidates, *run.timing}
-
-
 def _label(run: Results, runs: Sequence[Results]) -> str:
     name = MODEL_NAMES.get(run.backbone, run.backbone)
-    rivals = [other for other in runs if other is not run and _tested(other) & _tested(run)]
-    if any(other.recipe == run.recipe for other in rivals):
-        raise UserError(
-            f"There are two results of the recipe {run.recipe} for the same test set.",
-            hint="Name the one that the tables are to show.",
-        )
-    return f"{name} ({run.recipe})" if rivals else name
+    return f"{name} ({run.recipe})" if any(run.rivals(other) for other in runs if other is not run) else name
 
 
 def _figures(raw: Mapping[str, Any]) -> dict[int, dict[str, dict[str, dict[str, Figures]]]]:

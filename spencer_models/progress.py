@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import ClassVar
 
 import typer
 from rich.console import Console
@@ -31,7 +32,13 @@ def stderr_report() -> Report:
 
 
 class Track:
-    """The progress of one step, from `done` = 0 to `total`, with an estimate of what is left. A context manager."""
+    """The progress of one step, from `done` = 0 to `total`, with an estimate of what is left. A context manager.
+
+    A step inside another one (a validation in a training) has its bar below that one's.
+    """
+
+    _shown: ClassVar[Progress | None] = None
+    """The bars on the terminal: two displays at once would overwrite each other."""
 
     def __init__(self, title: str, total: int, report: Report, *, done: int = 0) -> None:
         self._title = title
@@ -39,28 +46,39 @@ class Track:
         self._report = report
         self._begin = done
         self._started = self._told = time.monotonic()
-        self._bar: Progress | None = None
+        self._bars: Progress | None = None
+        self._owns_bars = False
         self._task = TaskID(0)
 
     def __enter__(self) -> Track:
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
-            self._task = self._bar.add_task(self._title, total=self._total, completed=self._begin, note="")
-            self._bar.start()
+            self._owns_bars = Track._shown is None
+            self._bars = Track._shown = Track._shown or _bars()
+            self._task = self._bars.add_task(self._title, total=self._total, completed=self._begin, note="")
+            self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar:
-            self._bar.stop()
+        if self._bars is None:
+            return
+        if self._owns_bars:
+            self._bars.stop()
+            Track._shown = None
+        else:
+            self._bars.remove_task(self._task)
 
     def update(self, done: int, note: str = "") -> None:
         """`done` of the total are finished."""
-        if self._bar:
-            self._bar.update(self._task, completed=done, note=note)
+        if self._bars:
+            self._bars.update(self._task, completed=done, note=note)
         elif time.monotonic() - self._told >= LINE_SECONDS:
             self._told = time.monotonic()
             left = (self._told - self._started) / max(1, done - self._begin) * (self._total - done)
             self._report(f"{self._title}: {done / self._total:4.0%}, about {left / 60:.0f} min left  {note}".rstrip())
+
+
+def _bars() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))

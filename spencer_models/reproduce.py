@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from spencer_models.results import (
     DIRECT_DISTILL,
     DIRECT_TRAIN,
     DUAL,
+    DUAL_FOR_CROSS,
     LOSSES,
     NO_DISTILL_RECALL,
     SPENCER,
@@ -53,7 +54,7 @@ class Reproduction:
         """UserError for what would fail only after hours of training; where it is `scored`, the test sets, too."""
         run, text = self.run, self.recipe.text
         if not run.examples:
-            raise UserError("The corpus has no pairs for training", hint="Hold out less.")
+            raise UserError("The corpus has no pairs for training", hint=f"Hold out less. {_left_out(run.summary)}")
         _ = run.validation
         if scored:
             _ = self.test_sets
@@ -172,6 +173,8 @@ class Reproduction:
             k = str(self.recipe.evaluate.candidates)
             scores |= {way: by_k[k] for way, by_k in figures.items()}
             scores[CROSS] = test.crossed(CROSS, run.scorer)
+            if asked := self.recipe.evaluate.cross_questions:
+                scores[DUAL_FOR_CROSS] = test.recalled(DUAL_FOR_CROSS, full, asked)
         return scores, figures, self._timing(test)
 
     def _reranked(
@@ -210,3 +213,10 @@ class Reproduction:
         assert isinstance(full, Encoder)
         queries: Sequence[str] = test.timed_queries
         return time_encoders(answer(student), answer(full), queries, rounds=self.recipe.evaluate.timing_rounds)
+
+
+def _left_out(summary: Mapping[str, Any]) -> str:
+    """Why what the sources held is not in the corpus, in words."""
+    sources = [*summary["packages"].values(), *summary["files"].values()]
+    reasons = sum((Counter(about["left_out"]) for about in sources), Counter[str]())
+    return "Found and left out: " + ", ".join(f"{why} ({n:,})" for why, n in reasons.most_common()) if reasons else ""

@@ -17,6 +17,7 @@ DUAL = "dual"
 SPENCER_NO_DISTILL = "spencer_no_distill"
 SPENCER = "spencer"
 CROSS = "cross"
+DUAL_FOR_CROSS = "dual_for_cross"
 NO_DISTILL_RECALL = "spencer_no_distill_with_recall"
 SPENCER_RECALL = "spencer_with_recall"
 LOSSES = {"loss_single": "Single", "loss_dual": "Dual", "loss_spencer": "SPENCER", "loss_contra": "SPENCER+Contra"}
@@ -91,8 +92,12 @@ class PathStep:
 
 @dataclass(frozen=True, slots=True)
 class AssistantPath:
-    """The whole path of Algorithm 1: the full teacher, every step, and the layers of the student that was kept."""
+    """The whole path of Algorithm 1: the full teacher, every step, and the layers of the student that was kept.
 
+    `metric` names what all scores are: "R@5", "MRR".
+    """
+
+    metric: str
     teacher_layers: int
     teacher_score: float
     threshold: float
@@ -114,9 +119,10 @@ class AssistantPath:
 class Results:
     """One run. Outer keys of `scores`, `candidates` and `timing` are test sets (a language: "python", "java").
 
-    `scores`: set → way of ranking → Scores. `candidates` (Figure 5): set → way (SPENCER or SPENCER_NO_DISTILL, and the
-    two that carry the recall score) → K as text → Scores. `data` are counts, for the caption. `layers` is 0 for a
-    backbone that has none to take away, `student_layers` where nothing was distilled.
+    `scores`: set → way of ranking → Scores; DUAL_FOR_CROSS is recall for the questions that CROSS was asked, where
+    those are not all. `candidates` (Figure 5): set → way (SPENCER or SPENCER_NO_DISTILL, and the two that carry the
+    recall score) → K as text → Scores. `data` are counts, for the caption. `layers` is 0 for a backbone that has none
+    to take away, `student_layers` where nothing was distilled.
     """
 
     recipe: str
@@ -130,6 +136,15 @@ class Results:
     candidates: Mapping[str, Mapping[str, Mapping[str, Scores]]]
     timing: Mapping[str, Timing]
     path: AssistantPath | None
+
+    @property
+    def tested(self) -> set[str]:
+        """The test sets that it has figures of."""
+        return {*self.scores, *self.candidates, *self.timing}
+
+    def rivals(self, other: Results) -> bool:
+        """Whether both are of one backbone and one test set, so that one row of a table cannot hold them."""
+        return self.backbone == other.backbone and not self.tested.isdisjoint(other.tested)
 
 
 def write_results(results: Results, folder: Path) -> None:

@@ -100,9 +100,9 @@ class TestSet:
         write_rankings(rankings, path)
         return pooled_scores(read_ranks(path), self.dropped)
 
-    def recalled(self, way: str, recalls: Sequence[Recall]) -> Scores:
-        """Scores of recall alone."""
-        return self.scores(way, [Ranking(r.ranks, r.top) for r in recalls])
+    def recalled(self, way: str, recalls: Sequence[Recall], asked: int = 0) -> Scores:
+        """Scores of recall alone, for the first `asked` questions of each pool (0: all)."""
+        return self.scores(way, [Ranking(r.ranks[: asked or None], r.top[: asked or None]) for r in recalls])
 
     def reranked(self, way: str, recalls: Sequence[Recall], logits: Sequence[Floats], k: int, scale: float) -> Scores:
         """Scores after the first `k` were re-ranked by `scale` · cosine + logit."""

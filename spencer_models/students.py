@@ -118,7 +118,8 @@ class Students:
     def select(self) -> tuple[QueryModel, AssistantPath]:
         """The student that Algorithm 1 keeps, and the path, which also stands in the run's folder."""
         config = self._run.recipe.assistants
-        return select_assistants(self.teacher, self, removed=config.removed, threshold=config.threshold)
+        metric = f"R@{self._run.recipe.evaluate.candidates}" if self._by_recall else "MRR"
+        return select_assistants(self.teacher, self, metric=metric, removed=config.removed, threshold=config.threshold)
 
     def depth(self, model: QueryModel) -> int:
         return model.depth
@@ -137,4 +138,6 @@ class Students:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _PATH_NAME).write_text(json.dumps(asdict(path), indent=1) + "\n", encoding="utf-8")
         last = path.steps[-1]
-        self._run.report(f"Algorithm 1: {last.layers} layers, score {last.score:.4f} of {path.teacher_score:.4f}")
+        self._run.report(
+            f"Algorithm 1: {last.layers} layers, {path.metric} {last.score:.4f} of {path.teacher_score:.4f}"
+        )

@@ -28,6 +28,7 @@ from spencer_models.results import (
     DIRECT_DISTILL,
     DIRECT_TRAIN,
     DUAL,
+    DUAL_FOR_CROSS,
     LOSSES,
     NO_DISTILL_RECALL,
     RESULTS_NAME,
@@ -48,7 +49,8 @@ MISSING = "—"
 
 _INTRODUCTION = (
     "Each cell is *obtained* / *expected*: what the runs below found, and what the paper (arXiv 2508.00546) printed; "
-    f"{MISSING} where there is none. Percentages are changes of the obtained figure against its model's first row."
+    f"{MISSING} where there is none. Percentages are changes of the obtained figure against its model's first row, "
+    "those of Cross against Dual on the questions that Cross was asked."
 )
 
 Rows = Callable[[Iterable[str]], list[tuple[str, str]]]
@@ -106,6 +108,7 @@ SCORE_TABLES = (
                 NO_DISTILL_RECALL: "SPENCERnoDistill with recall score",
                 SPENCER: "SPENCER",
                 SPENCER_RECALL: "SPENCER with recall score",
+                DUAL_FOR_CROSS: "Dual for Cross's questions",
                 CROSS: "Cross",
             }
         ),
@@ -155,10 +158,7 @@ def write_tables(sources: Sequence[Path], out: Path, *, compact: bool = False) -
     `sources` are files that `write_results` wrote, or folders that have such files anywhere below; copies count once.
     """
     expected = read_expected()
-    results: list[Results] = []
-    for found in (read_results(path) for source in sources for path in _result_files(source)):
-        if found not in results:
-            results.append(found)
+    results = _read(sources)
     out.mkdir(parents=True, exist_ok=True)
     figures = write_figures(results, expected, out, compact=compact)
     text = render_tables(results, expected, compact=compact)
@@ -168,6 +168,23 @@ def write_tables(sources: Sequence[Path], out: Path, *, compact: bool = False) -
     tables = out / TABLES_NAME
     tables.write_text(text, encoding="utf-8")
     return [tables, *figures.values()]
+
+
+def _read(sources: Sequence[Path]) -> list[Results]:
+    """The results, each once. UserError when two of one recipe were tested on the same set: no table can show both."""
+    found: dict[Path, Results] = {}
+    for path in (path for source in sources for path in _result_files(source)):
+        results = read_results(path)
+        if results in found.values():
+            continue
+        for other, seen in found.items():
+            if seen.rivals(results) and seen.recipe == results.recipe:
+                raise UserError(
+                    f"{other} and {path} are two results of the recipe {results.recipe} for the same test set",
+                    hint="Name the one that the tables are to show.",
+                )
+        found[path] = results
+    return list(found.values())
 
 
 def _result_files(source: Path) -> list[Path]:
@@ -196,20 +213,25 @@ def _score_section(table: ScoreTable, rows: Sequence[Model], sets: Sequence[str]
             lines.append([label, *(cell for s in sets for cell in _score_cells(model, table, way, s))])
             if table.path:
                 lines[-1].append(_lineages(model) if way == ASSISTANTS else "")
-        notes += [
-            _note(model, name, [s for way, _ in shown if (s := model.scores(way, name)) is not None]) for name in sets
-        ]
+        notes += [_note(model, test_set, shown) for test_set in sets]
     return Section(f"Table {table.number}: {table.title}", [note for note in notes if note], header, lines)
 
 
 def _score_cells(model: Model, table: ScoreTable, way: str, test_set: str) -> list[str]:
-    obtained, base = model.scores(way, test_set), model.scores(DUAL, test_set)
+    obtained, base = model.scores(way, test_set), _base(model, way, test_set)
     printed = [f"{figure:.3f}" for figure in model.printed(table.number, way, test_set) or ()]
     found = [f"{figure:.3f}" for figure in obtained.figures] if obtained else []
     if obtained and base and base is not obtained:
         changes = map(_change, obtained.figures, base.figures)
         found = [figure + change for figure, change in zip(found, changes, strict=True)]
     return [_pair(*cell) for cell in zip(found or [""] * len(METRICS), printed or [""] * len(METRICS), strict=True)]
+
+
+def _base(model: Model, way: str, test_set: str) -> Scores | None:
+    """What a way is compared with: the dual encoder, asked the same questions."""
+    if way in (CROSS, DUAL_FOR_CROSS) and (same := model.scores(DUAL_FOR_CROSS, test_set)):
+        return same
+    return model.scores(DUAL, test_set)
 
 
 def _pair(obtained: str, expected: str) -> str:
@@ -273,7 +295,7 @@ def _seconds(seconds: float) -> str:
 
 def _path_section(model: Model, run: Results, path: AssistantPath) -> Section:
     notes = [
-        f"Teacher: {path.teacher_layers} layers, score {path.teacher_score:.4f}; "
+        f"Teacher: {path.teacher_layers} layers, {path.metric} {path.teacher_score:.4f} on the validation split; "
         f"{_layers(path.removed_per_step)} less per step; "
         f"a chosen pupil is kept as the student while its drop is under {path.threshold:g}.",
         f"Kept: {_layers(path.student_layers)}, by way of {_arrows(path)}; {_origin(run)}",
@@ -290,19 +312,26 @@ def _path_section(model: Model, run: Results, path: AssistantPath) -> Section:
         ]
         for step in path.steps
     ]
-    header = ["Layers", "Teacher's layers", "Teacher", "Score", "Drop", "Chosen", "Kept"]
+    header = ["Layers", "Teacher's layers", "Teacher", path.metric, "Drop", "Chosen", "Kept"]
     return Section(f"Algorithm 1: the path of {model.label}, {run.recipe}", notes, header, rows)
 
 
-def _note(model: Model, test_set: str, shown: Sequence[Scores]) -> str:
+def _note(model: Model, test_set: str, shown: Sequence[tuple[str, str]]) -> str:
+    """How many questions the rows stand for; where they differ, which stand for how many."""
     run = model.run(test_set)
-    if run is None or not shown:
+    rows: dict[str, list[str]] = {}
+    for way, name in shown:
+        if scores := model.scores(way, test_set):
+            rows.setdefault(_asked(scores), []).append(name)
+    if run is None or not rows:
         return ""
-    counts = "; ".join(
-        f"n = {n:,} in {pools} pool{'s' * (pools != 1)}, {dropped:,} dropped"
-        for n, pools, dropped in sorted({(s.n, s.pools, s.dropped) for s in shown})
-    )
-    return f"{model.label}, {set_name(test_set)}: {counts}; {_origin(run)}"
+    counts = [f"{asked} ({', '.join(names)})" if len(rows) > 1 else asked for asked, names in rows.items()]
+    return f"{model.label}, {set_name(test_set)}: {'; '.join(counts)}; {_origin(run)}"
+
+
+def _asked(scores: Scores) -> str:
+    pools = f"{scores.pools} pool{'s' * (scores.pools != 1)}"
+    return f"n = {scores.n:,} in {pools}, {scores.dropped:,} dropped"
 
 
 def _origin(run: Results) -> str:
@@ -323,7 +352,7 @@ def _run_note(model: Model, run: Results) -> str:
 def _counts(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for key, value in data.items():
-        name = f"{prefix}{key}"
+        name = f"{prefix}{key.replace('_', ' ')}"
         if isinstance(value, Mapping):
             out += _counts(value, f"{name} ")
         else:

@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar
 
 from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.resources import resource_dir
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,11 +22,15 @@ T = TypeVar("T")
 
 EXTENDS = "extends"
 
+RECIPES = resource_dir() / "recipes"
+"""The folder of the shipped recipes."""
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file, over those of the file that its `extends` names (beside it), which it overrides.
 
-    Tables are merged, everything else is replaced. UserError when a file cannot be read or extends itself.
+def read_toml(path: Path, shipped: Path = RECIPES) -> dict[str, Any]:
+    """The tables of a TOML file, over those of the file that its `extends` names, which it overrides.
+
+    That file stands beside it, or in the folder `shipped`. Tables are merged, everything else is replaced. UserError
+    when a file cannot be read or extends itself.
     """
     chain: list[Path] = []
     tables: dict[str, Any] = {}
@@ -39,7 +44,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         if parent is not None and not isinstance(parent, str):
             raise UserError(f"{following}: {EXTENDS} must be the name of a file")
         tables = _merged(own, tables)
-        following = following.parent / parent if parent else None
+        beside = following.parent / parent if parent else None
+        following = shipped / parent if parent and beside and not beside.is_file() else beside
     return tables
 
 

@@ -37,7 +37,7 @@ def checkpoint_folder(source: str) -> Path:
         name, _, revision = source.partition("@")
         if name.count("/") != 1 or name.startswith((".", "/")):
             raise UserError(f"{source} is neither a folder nor a hub name", hint="A hub name is owner/name[@revision].")
-        folder = _downloaded(name, revision or None)
+        folder = _downloaded(source, name, revision or None)
     if not (folder / CONFIG_NAME).is_file() or not (folder / WEIGHTS_NAME).is_file():
         raise UserError(
             f"No safetensors checkpoint at {source}: it needs {CONFIG_NAME} and {WEIGHTS_NAME}",
@@ -46,13 +46,13 @@ def checkpoint_folder(source: str) -> Path:
     return folder
 
 
-def _downloaded(name: str, revision: str | None) -> Path:
+def _downloaded(source: str, name: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=_WANTED))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise EnvironmentFault(
-            f"The checkpoint {name} is not on this machine and cannot be downloaded ({type(error).__name__})",
-            hint="Copy it here and name its folder as backbone.checkpoint in the recipe.",
+            f"The checkpoint {source} is not on this machine and cannot be downloaded ({type(error).__name__})",
+            hint="Copy it here and name its folder by --checkpoint, or as backbone.checkpoint in the recipe.",
         ) from error
 
 

@@ -30,9 +30,7 @@ def open_backbone(family: str, source: str = "", *, pooling: str = "", symbol_he
     have no meaning. UserError for an unknown family and for a source that is none; EnvironmentFault when a checkpoint
     cannot be had.
     """
-    kind = FAMILIES.get(family)
-    if kind is None:
-        raise UserError(f"Unknown family of models: {family!r}", hint=f"Known are {', '.join(sorted(FAMILIES))}.")
+    kind = _kind(family)
     if issubclass(kind, Pretrained):
         return kind(_checkpoint(kind, source), pooling=pooling, symbol_header=symbol_header)
     if not source or not Path(source).is_dir():
@@ -41,6 +39,19 @@ def open_backbone(family: str, source: str = "", *, pooling: str = "", symbol_he
             hint="Prepare the data first: that makes the vocabulary.",
         )
     return kind(Path(source))
+
+
+def check_family(family: str, source: str) -> None:
+    """Fetches the checkpoint that `open_backbone` will read, where the family has one; errors as there."""
+    kind = _kind(family)
+    if issubclass(kind, Pretrained):
+        _checkpoint(kind, source)
+
+
+def _kind(family: str) -> type[Backbone]:
+    if kind := FAMILIES.get(family):
+        return kind
+    raise UserError(f"Unknown family of models: {family!r}", hint=f"Known are {', '.join(sorted(FAMILIES))}.")
 
 
 def _checkpoint(kind: type[Pretrained], source: str) -> Path:

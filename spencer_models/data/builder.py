@@ -114,6 +114,10 @@ class CorpusBuilder:
         """Whether no source has brought a pair."""
         return not any(part.pairs for part in self._parts)
 
+    def left_out(self) -> Counter[str]:
+        """Why what was found was left out of all sources: reason → how many."""
+        return sum((part.left_out for part in self._parts), Counter[str]())
+
     def write(self, folder: Path) -> dict[str, Any]:
         """Puts the parts together and writes the corpus; returns its summary."""
         assembled = assemble(self._parts)
@@ -125,13 +129,12 @@ class CorpusBuilder:
             if not part.mined:
                 about["split"] = _by_split(part.pairs)
                 about["labelled"] = _by_split(part.labelled)
-        lost = [item for part in self._parts for item in part.left_out.items()]
         summary = {
             "pairs": _by_split(assembled.pairs),
             "languages": _by_split_and_language(assembled.pairs),
             "labelled": _by_split(assembled.labelled),
             "sentences": len(assembled.sentences),
-            "left_out_as_measuring_sets": sum(count for why, count in lost if why.endswith(LEAKED)),
+            "left_out_as_measuring_sets": sum(count for why, count in self.left_out().items() if why.endswith(LEAKED)),
             "packages": self._packages,
             "files": self._files,
         }

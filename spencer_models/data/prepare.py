@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.languages import canonical_language
@@ -19,6 +19,9 @@ from spencer_models.data.sources import DataConfig, FileSource, TreeSource
 from spencer_models.data.trees import Tree, find_tree, installed_tree, licence_of_installed, package_name
 from spencer_models.progress import Report
 
+S = TypeVar("S")
+T = TypeVar("T")
+
 
 def build_corpus(
     config: DataConfig, roots: Sequence[Path], held_out: HeldOut, folder: Path, report: Report
@@ -29,8 +32,7 @@ def build_corpus(
     is of another version, or holds nothing that can be used.
     """
     # All sources are found before the first is mined, which may take long.
-    files = pair_files(config, roots)
-    trees = [_tree(source, roots) for source in config.trees]
+    trees, files = find_sources(config, roots)
     share = config.held_out_share
     builder = CorpusBuilder([canonical_language(x) for x in config.languages], held_out, share, share, report)
     with function_chunker() as worker:
@@ -43,10 +45,29 @@ def build_corpus(
     return builder.write(folder)
 
 
-def pair_files(config: DataConfig, roots: Sequence[Path]) -> list[list[Path]]:
-    """The files of each of `config.files`. UserError when the sources contradict each other or one is not there."""
+def find_sources(config: DataConfig, roots: Sequence[Path]) -> tuple[list[Tree], list[list[Path]]]:
+    """The tree of each of `config.trees` and the files of each of `config.files`.
+
+    UserError when the sources contradict each other; and one that names all that are missing or of another version.
+    """
     _check(config)
-    return [_files(source, roots) for source in config.files]
+    faults: list[UserError] = []
+    trees = _found(config.trees, lambda source: _tree(source, roots), faults)
+    files = _found(config.files, lambda source: _files(source, roots), faults)
+    if faults:
+        hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
+        raise UserError("\n  ".join(map(str, faults)), hint="\n  ".join(hints))
+    return trees, files
+
+
+def _found(sources: Iterable[S], find: Callable[[S], T], faults: list[UserError]) -> list[T]:
+    found = []
+    for source in sources:
+        try:
+            found.append(find(source))
+        except UserError as fault:
+            faults.append(fault)
+    return found
 
 
 def prepare_paths(
@@ -78,11 +99,17 @@ def prepare_paths(
         for source, tree in zip(sources, trees, strict=True):
             builder.mine(source, tree, "", 0, worker)
     if builder.is_empty():
+        reasons = ", ".join(f"{reason} ({count:,})" for reason, count in builder.left_out().most_common())
         raise UserError(
             f"No documented function was found in {', '.join(map(str, paths))}.",
-            hint=f"Looked for {', '.join(MINED_LANGUAGES)}; files that an ignore file names are left out.",
+            hint=f"Looked for {', '.join(MINED_LANGUAGES)}; files that an ignore file names are left out."
+            + (f" Found and left out: {reasons}." if reasons else ""),
         )
-    return builder.write(folder)
+    summary = builder.write(folder)
+    for split in SPLITS:
+        if not summary["pairs"].get(split):
+            report(f"Nothing is in the split {split}: a larger --held-out-share, or naming whole packages, fills it.")
+    return summary
 
 
 def _named_split(name: str, valid: Sequence[str], test: Sequence[str]) -> str:
@@ -123,7 +150,7 @@ def _files(source: FileSource, roots: Sequence[Path]) -> list[Path]:
     for place in _matches(source.path, roots):
         found += [place] if place.is_file() else sorted({p for pattern in patterns for p in place.rglob(pattern)})
     if not found:
-        raise UserError(f"{source.path} holds no {' or '.join(patterns)}")
+        raise UserError(f"{source.path} holds no {' or '.join(patterns)}", hint="Name its parent folder by --data.")
     return found
 
 
@@ -136,5 +163,7 @@ def _matches(path: str, roots: Sequence[Path]) -> list[Path]:
             return found
     looked = ", ".join(map(str, roots)) or "no folder at all"
     raise UserError(
-        f"The recipe reads {path}, which is not there", hint=f"Looked in {looked}; name its folder by --data."
+        f"The recipe reads {path}, which is not there",
+        hint=f"Looked in {looked}; name the folder that holds it by --data. The head of the recipe, or of the one it"
+        " extends, says what that is.",
     )

@@ -41,6 +41,7 @@ TIMING = Timing(distilled_seconds=3.25, original_seconds=13.0, reduction=0.75, p
 
 # Six layers, two less each time: the fresh pupil of A2 is better than that of A1, then that of A1, which fails.
 PATH = AssistantPath(
+    metric="R@5",
     teacher_layers=6,
     teacher_score=0.500,
     threshold=0.01,

@@ -43,7 +43,7 @@ class Script:
 
 def _select(scores: Mapping[str, float], removed: int = 3, threshold: float = 0.1) -> tuple[str, AssistantPath, Script]:
     script = Script({FULL: 1.0, **scores})
-    student, path = select_assistants(FULL, script, removed=removed, threshold=threshold)
+    student, path = select_assistants(FULL, script, metric="R@5", removed=removed, threshold=threshold)
     return student, path, script
 
 
@@ -123,12 +123,12 @@ def test_the_path_is_recorded_after_every_round() -> None:
 def test_a_search_that_was_stopped_teaches_nobody_twice() -> None:
     scores = {FULL: 1.0, "9<12": 0.99, "6<12": 0.97, "6<9": 0.98, "3<9": 0.95, "3<6": 0.96}
     whole = Script(scores)
-    expected = select_assistants(FULL, whole, removed=3, threshold=0.1)
+    expected = select_assistants(FULL, whole, metric="R@5", removed=3, threshold=0.1)
     for stop_after in range(5):
         kept: dict[str, str] = {}
         stopped = Script(scores, kept, stop_after)
         with pytest.raises(KeyboardInterrupt):
-            select_assistants(FULL, stopped, removed=3, threshold=0.1)
+            select_assistants(FULL, stopped, metric="R@5", removed=3, threshold=0.1)
         again = Script(scores, kept)
-        assert select_assistants(FULL, again, removed=3, threshold=0.1) == expected
+        assert select_assistants(FULL, again, metric="R@5", removed=3, threshold=0.1) == expected
         assert stopped.taught + again.taught == whole.taught

@@ -28,6 +28,7 @@ from spencer_models.results import (
     DIRECT_DISTILL,
     DIRECT_TRAIN,
     DUAL,
+    DUAL_FOR_CROSS,
     LOSSES,
     NO_DISTILL_RECALL,
     SPENCER,
@@ -170,6 +171,7 @@ def test_every_row_and_figure_is_there(done: tuple[Job, list[str]]) -> None:
     results = read_results(job.out / "results.json")
     scores = results.scores["python"]
     expected = {DUAL, SPENCER_NO_DISTILL, NO_DISTILL_RECALL, SPENCER, SPENCER_RECALL, CROSS, *LOSSES, DIRECT_TRAIN}
+    expected.add(DUAL_FOR_CROSS)
     assert set(scores) == expected | {DIRECT_DISTILL, ASSISTANTS, layers_way(2), layers_way(1)}
     assert (results.layers, results.recipe, results.command) == (3, "tiny", job.command)
     assert set(results.candidates["python"][SPENCER]) == {"2", "3", "4", "5"}
@@ -186,6 +188,8 @@ def test_scores_say_how_many_questions_they_are_of(done: tuple[Job, list[str]]) 
     asked = results.data["pairs"]["test"]["python"]
     assert (dual.n, dual.pools, dual.dropped) == (asked // 10 * 10, asked // 10, asked % 10)
     assert (cross.n, cross.pools) == (asked // 10 * 4, asked // 10)
+    same = results.scores["python"][DUAL_FOR_CROSS]
+    assert (same.n, same.pools, same.dropped) == (cross.n, cross.pools, cross.dropped)
 
 
 def test_reranking_leaves_what_stands_behind_k(done: tuple[Job, list[str]]) -> None:

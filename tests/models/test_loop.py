@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from spencer_desktop.core.errors import UserError
 from spencer_models.loop import CHECKPOINT_NAME, METRICS_NAME, Plan, fit, forget
 from tests.models.regression import MACHINE, PLAN, STEPS, Regression, ignore, run
 
@@ -173,7 +174,7 @@ def test_a_batch_sees_the_progress_of_its_step(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(FloatingPointError, match="step 0"):
+    with pytest.raises(UserError, match="step 0"):
         run(tmp_path, weight_of_loss=float("nan"))
 
 
@@ -188,7 +189,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weight
 
     task = Steep()
     before = [p.detach().clone() for p in task.model.parameters()]
-    with pytest.raises(FloatingPointError, match="gradient of step 0"):
+    with pytest.raises(UserError, match="gradient of step 0"):
         fit(task.model, task, PLAN, MACHINE, tmp_path, ignore)
     assert all(torch.equal(a, b) for a, b in zip(before, task.model.parameters(), strict=True))
 

@@ -244,7 +244,7 @@ def test_models_that_read_more_than_tokens_are_exported_and_make_no_pack(tmp_pat
 
 def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path) -> None:
     shutil.copytree(bert.folder, tmp_path, dirs_exist_ok=True)
-    path = AssistantPath(6, 0.9, 0.01, 1, (PathStep(5, 6, "first", 0.899, True, True),), 5)
+    path = AssistantPath("R@3", 6, 0.9, 0.01, 1, (PathStep(5, 6, "first", 0.899, True, True),), 5)
     card = Card(
         command="spencer-models reproduce tiny",
         base="tiny, 2 layers, mean pooling",
@@ -255,6 +255,8 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         path=path,
         mrr={"python": {"full": 0.75, "mix@3": 0.81}, "java": {"full": 0.5}},
         questions={"python": 1200, "java": 30},
+        measured="int8",
+        pool=500,
         corpus={
             "sha256": "abc",
             "pairs": {"train": 5000, "valid": 300},

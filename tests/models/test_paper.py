@@ -150,11 +150,6 @@ def test_runs_on_the_same_set_are_told_apart_by_recipe(expected: Expected) -> No
     assert labels == ["CodeT5", "MiniLM (minilm-small)", "MiniLM (minilm-full)"]
 
 
-def test_the_same_recipe_twice_is_refused(expected: Expected) -> None:
-    with pytest.raises(UserError, match="two results of the recipe minilm-small"):
-        models([run(), run()], expected)
-
-
 def test_the_full_size_is_the_dual_encoder_as_trained(expected: Expected) -> None:
     (model,) = [model for model in models([run()], expected) if model.runs]
     full = model.scores(layers_way(6), "python")

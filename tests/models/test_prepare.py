@@ -274,6 +274,16 @@ def test_what_is_wrong_with_a_recipe_is_said_before_anything_is_mined(
     assert not (tmp_path / "out").exists()
 
 
+def test_all_that_is_missing_is_named_at_once(root: Path, tmp_path: Path) -> None:
+    trees = (TreeSource("x", "1", TRAIN, path="trees/three"), TreeSource("numpy", "0.1", TRAIN))
+    with pytest.raises(UserError) as raised:
+        _build(root, tmp_path / "out", trees=trees, files=(FileSource("pairs", "nowhere.jsonl"),))
+    for fault in ("trees/three", "numpy 0.1", "nowhere.jsonl"):
+        assert fault in str(raised.value)
+    assert "pip install numpy==0.1" in raised.value.hint
+    assert raised.value.hint.count("--data") == 1
+
+
 def test_a_missing_or_unfinished_corpus_says_what_to_run(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No corpus") as raised:
         read_corpus(tmp_path)

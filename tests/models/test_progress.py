@@ -42,19 +42,43 @@ def test_off_a_terminal_a_line_twice_a_minute_says_how_long_it_will_take(clock: 
     assert lines == ["training:  20%, about 5 min left  loss 0.5"]
 
 
-def test_on_a_terminal_a_bar_is_drawn_and_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
 
+    def isatty(self) -> bool:
+        return True
+
+
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    # No fixture: between its phases pytest puts its own stream back.
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
+    return terminal
+
+
+def test_on_a_terminal_a_bar_is_drawn_and_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _terminal(monkeypatch)
     lines: list[str] = []
     with Track("training", 4, lines.append) as track:
         track.update(4, "loss 0.25")
     assert lines == []
     assert "training" in terminal.getvalue()
     assert "loss 0.25" in terminal.getvalue()
+
+
+def test_a_step_inside_another_has_its_bar_below_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    _terminal(monkeypatch)
+    with Track("training", 4, print) as outer:
+        with Track("validation", 2, print) as inner:
+            inner.update(1, "asking")
+            bars = Track._shown
+            assert bars
+            assert [task.description for task in bars.tasks] == ["training", "validation"]
+        outer.update(2, "loss 0.25")
+        assert Track._shown is bars
+        assert [task.description for task in bars.tasks] == ["training"]
+    assert Track._shown is None
+    assert bars.finished is False  # Stopped at 2 of 4, as it was.
 
 
 def test_work_is_made_in_order_and_a_little_ahead() -> None:

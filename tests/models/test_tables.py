@@ -12,6 +12,7 @@ from spencer_models.results import (
     CROSS,
     DIRECT_DISTILL,
     DUAL,
+    DUAL_FOR_CROSS,
     NO_DISTILL_RECALL,
     SPENCER,
     SPENCER_RECALL,
@@ -176,10 +177,10 @@ def test_table_6_with_a_path_for_each_set(expected: Expected) -> None:
 def test_the_path_of_algorithm_1(expected: Expected) -> None:
     text = render_tables([run()], expected)
     assert section(text, "Algorithm 1") == [
-        "- Teacher: 6 layers, score 0.5000; 2 layers less per step; "
+        "- Teacher: 6 layers, R@5 0.5000 on the validation split; 2 layers less per step; "
         "a chosen pupil is kept as the student while its drop is under 0.01.",
         "- Kept: 2 layers, by way of 6 → 4 → 2; recipe minilm-small, `spencer-models reproduce minilm-small`",
-        "| Layers | Teacher's layers | Teacher | Score | Drop | Chosen | Kept |",
+        "| Layers | Teacher's layers | Teacher | R@5 | Drop | Chosen | Kept |",
         "| :-- | --: | --: | --: | --: | --: | --: |",
         "| 4 | 6 | first | 0.4980 | 0.0020 | yes | yes |",
         "| 2 | 6 | from A1 | 0.4925 | 0.0075 | no | no |",
@@ -192,10 +193,13 @@ def test_the_path_of_algorithm_1(expected: Expected) -> None:
 
 def test_order_checks_that_hold(expected: Expected) -> None:
     assert notes(render_tables([run()], expected), "Order checks") == [
-        "- MiniLM, Python: the pipeline stands above the dual encoder: **holds**, MRR 0.5940 against 0.5000",
-        "- MiniLM, Python: L_D stands above either of its parts: **holds**, MRR 0.4800 against 0.4700",
-        "- MiniLM, Python: directly distilled stands above directly trained: **holds**, MRR 0.4500 against 0.4000",
-        "- MiniLM, Python: the pipeline keeps 98% of its MRR at a time cut of 70%: **holds**, 99.0% at a cut of 75.0%",
+        "- MiniLM, Python: the pipeline stands above the dual encoder: **holds**, "
+        "MRR 0.5940 against 0.5000 (n = 2,000)",
+        "- MiniLM, Python: L_D stands above either of its parts: **holds**, MRR 0.4800 against 0.4700 (n = 2,000)",
+        "- MiniLM, Python: directly distilled stands above directly trained: **holds**, "
+        "MRR 0.4500 against 0.4000 (n = 2,000)",
+        "- MiniLM, Python: the pipeline keeps 98% of its MRR at a time cut of 70%: "
+        "**holds**, 99.0% (n = 2,000) at a cut of 75.0% (n = 2,123)",
     ]
 
 
@@ -203,12 +207,12 @@ def test_order_checks_that_hold(expected: Expected) -> None:
     ("changes", "line", "says"),
     [
         # A tie is no order.
-        ({DUAL: 0.594}, 0, "**does not hold**, MRR 0.5940 against 0.5940"),
+        ({DUAL: 0.594}, 0, "**does not hold**, MRR 0.5940 against 0.5940 (n = 2,000)"),
         # The better part counts, whichever of the two it is.
-        ({"loss_dual": 0.485}, 1, "**does not hold**, MRR 0.4800 against 0.4850"),
-        ({"loss_single": 0.485}, 1, "**does not hold**, MRR 0.4800 against 0.4850"),
-        ({DIRECT_DISTILL: 0.39}, 2, "**does not hold**, MRR 0.3900 against 0.4000"),
-        ({SPENCER: 0.58}, 3, "**does not hold**, 96.7% at a cut of 75.0%"),
+        ({"loss_dual": 0.485}, 1, "**does not hold**, MRR 0.4800 against 0.4850 (n = 2,000)"),
+        ({"loss_single": 0.485}, 1, "**does not hold**, MRR 0.4800 against 0.4850 (n = 2,000)"),
+        ({DIRECT_DISTILL: 0.39}, 2, "**does not hold**, MRR 0.3900 against 0.4000 (n = 2,000)"),
+        ({SPENCER: 0.58}, 3, "**does not hold**, 96.7% (n = 2,000) at a cut of 75.0% (n = 2,123)"),
     ],
 )
 def test_order_checks_that_do_not_hold(changes: dict[str, float], line: int, says: str, expected: Expected) -> None:
@@ -220,7 +224,7 @@ def test_order_checks_that_do_not_hold(changes: dict[str, float], line: int, say
 def test_retention_without_the_time_cut_does_not_hold(expected: Expected) -> None:
     results = replace(run(), timing={"python": replace(TIMING, reduction=0.69)})
     assert notes(render_tables([results], expected), "Order checks")[3].endswith(
-        "**does not hold**, 99.0% at a cut of 69.0%"
+        "**does not hold**, 99.0% (n = 2,000) at a cut of 69.0% (n = 2,123)"
     )
 
 
@@ -257,9 +261,18 @@ def test_rows_of_one_table_that_were_asked_differently_are_told(expected: Expect
     ways = {**results.scores["python"], CROSS: Scores(0.5, 0.7, 0.8, 0.6, n=1000, pools=1, dropped=1123)}
     text = render_tables([replace(results, scores={"python": ways})], expected)
     assert notes(text, "Table 2")[0].startswith(
-        "- MiniLM, Python: n = 1,000 in 1 pool, 1,123 dropped; n = 2,000 in 2 pools, 123 dropped; recipe"
+        "- MiniLM, Python: n = 2,000 in 2 pools, 123 dropped (Dual, SPENCERnoDistill, SPENCER); "
+        "n = 1,000 in 1 pool, 1,123 dropped (Cross); recipe"
     )
     assert notes(text, "Table 4")[0].startswith("- MiniLM, Python: n = 2,000 in 2 pools, 123 dropped; recipe")
+
+
+def test_cross_is_compared_on_its_own_questions(expected: Expected) -> None:
+    results = with_mrrs(**{DUAL_FOR_CROSS: 0.305})
+    rows = table(render_tables([results], expected, compact=True), "Table 2")[2:]
+    assert [row.split(" | ")[0] for row in rows[-2:]] == ["| MiniLM Dual for Cross's questions", "| MiniLM Cross"]
+    assert rows[-2].endswith("| 0.305 / — |")
+    assert rows[-1].endswith("| 0.610 (↑100.0%) / — |")
 
 
 def test_changes_need_a_first_row(expected: Expected) -> None:
@@ -333,6 +346,15 @@ def test_write_tables_takes_files_and_writes_no_empty_figure(tmp_path: Path) -> 
     written = write_tables([tmp_path / "results.json"], tmp_path / "out", compact=True)
     assert [path.name for path in written] == ["tables.md"]
     assert "Figures" not in written[0].read_text(encoding="utf-8")
+
+
+def test_two_results_of_one_recipe_are_both_named(tmp_path: Path) -> None:
+    write_results(run(), tmp_path / "a")
+    write_results(with_mrrs(**{DUAL: 0.1}), tmp_path / "b")
+    with pytest.raises(UserError, match=r"a/results\.json and .*b/results\.json are two results"):
+        write_tables([tmp_path], tmp_path / "out")
+    write_results(run(test_set="java"), tmp_path / "b")
+    assert write_tables([tmp_path], tmp_path / "out")
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
