@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from spencer_desktop.core.errors import EnvironmentFault, SpencerError, UserError
+from spencer_models.data.fetch import fetch as fetch_packages
 from spencer_models.data.leakage import read_held_out
 from spencer_models.data.prepare import prepare_paths
 from spencer_models.job import Job, Step, make_folder
@@ -65,6 +66,17 @@ def prepare(
         paths, out, held_out, valid=valid or [], test=test or [], held_out_share=held_out_share, report=stderr_report()
     )
     typer.echo(json.dumps(summary, indent=1, sort_keys=True))
+
+
+@app.command()
+def fetch(
+    recipe: RecipeArgument,
+    out: Annotated[Path, typer.Option("--out", help="The folder that becomes a data root.")] = Path("corpora"),
+) -> None:
+    """Bring the packages that a recipe mines from their public registries (PyPI, npm, Debian)."""
+    make_folder(out)
+    config = _torch_side("spencer_models.config").read_recipe(_recipe_path(recipe)).data
+    fetch_packages(config, out, stderr_report())
 
 
 @app.command()

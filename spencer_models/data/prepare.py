@@ -15,8 +15,16 @@ from spencer_models.data.filters import MINED_LANGUAGES
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.mining import function_chunker
 from spencer_models.data.readers import FORMATS
-from spencer_models.data.sources import DataConfig, FileSource, TreeSource
-from spencer_models.data.trees import Tree, find_tree, installed_tree, licence_of_installed, package_name
+from spencer_models.data.sources import PYPI, REGISTRIES, DataConfig, FileSource, TreeSource
+from spencer_models.data.trees import (
+    Tree,
+    find_tree,
+    installed_tree,
+    licence_of_installed,
+    licence_of_wheel,
+    package_name,
+    tree_at,
+)
 from spencer_models.progress import Report
 
 S = TypeVar("S")
@@ -37,7 +45,7 @@ def build_corpus(
     builder = CorpusBuilder([canonical_language(x) for x in config.languages], held_out, share, share, report)
     with function_chunker() as worker:
         for tree_source, tree in zip(config.trees, trees, strict=True):
-            licence = tree_source.licence or ("" if tree_source.path else licence_of_installed(tree_source.name))
+            licence = tree_source.licence or _stated_licence(tree_source, tree)
             limit = tree_source.max_pairs or config.max_pairs_per_tree
             builder.mine(tree_source, tree, licence, limit, worker)
     for file_source, paths in zip(config.files, files, strict=True):
@@ -123,6 +131,11 @@ def _check(config: DataConfig) -> None:
     _check_names([*(tree.name for tree in config.trees), *map(source_name, config.files)])
     if not 0 <= config.held_out_share < 0.5:
         raise UserError(f"held_out_share is {config.held_out_share}", hint="It must be at least 0 and less than 0.5.")
+    for tree in config.trees:
+        if tree.origin and (tree.registry not in REGISTRIES or not tree.package):
+            raise UserError(
+                f"The origin {tree.origin!r} is none", hint=f"Write {', '.join(f'{x}:NAME' for x in REGISTRIES)}."
+            )
     for split in (*(tree.split for tree in config.trees), *(file.split for file in config.files)):
         if split not in ("", *SPLITS):
             raise UserError(f"There is no split {split!r}", hint=f"The splits are {', '.join(SPLITS)}.")
@@ -138,9 +151,18 @@ def _check_names(names: Iterable[str]) -> None:
 
 
 def _tree(source: TreeSource, roots: Sequence[Path]) -> Tree:
-    if not source.path:
+    if not source.place:
         return installed_tree(source.name, source.version)
-    return find_tree(next(iter(_matches(source.path, roots))))
+    where = [tree for root in roots if (tree := tree_at(root / source.place))]
+    if not where:
+        raise _missing(source.place, roots, "`spencer-models fetch` brings it. " if source.origin else "")
+    return where[0]
+
+
+def _stated_licence(source: TreeSource, tree: Tree) -> str:
+    if not source.place:
+        return licence_of_installed(source.name)
+    return licence_of_wheel(tree.place) if source.registry == PYPI else ""
 
 
 def _files(source: FileSource, roots: Sequence[Path]) -> list[Path]:
@@ -161,9 +183,13 @@ def _matches(path: str, roots: Sequence[Path]) -> list[Path]:
         found = [root / path] if (root / path).exists() else sorted(globbed)
         if found:
             return found
+    raise _missing(path, roots)
+
+
+def _missing(path: str, roots: Sequence[Path], remedy: str = "") -> UserError:
     looked = ", ".join(map(str, roots)) or "no folder at all"
-    raise UserError(
+    return UserError(
         f"The recipe reads {path}, which is not there",
-        hint=f"Looked in {looked}; name the folder that holds it by --data. The head of the recipe, or of the one it"
-        " extends, says what that is.",
+        hint=f"{remedy}Looked in {looked}; name the folder that holds it by --data. The head of the recipe, or of the"
+        " one it extends, says what that is.",
     )

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PYPI, NPM, DEBIAN = "pypi", "npm", "debian"
+REGISTRIES = (PYPI, NPM, DEBIAN)
+
+# A Debian package is unpacked to a folder.
+_ENDINGS = {PYPI: ".whl", NPM: ".tgz", DEBIAN: ""}
+
 
 @dataclass(frozen=True, slots=True)
 class TreeSource:
     """One package whose documented functions are mined.
 
-    `path` is a folder, a .zip or a .tar.gz relative to a data root. With an empty `path`, `name` is an installed Python
-    distribution, or "python-stdlib", and `version` must be the installed one. All of the package belongs to `split`;
-    with an empty `split`, each file goes where the hash of its path says. `max_pairs` 0: the limit of the corpus.
+    With an `origin`, "pypi:NAME", "npm:NAME" or "debian:NAME", it is the package NAME in that `version`, which `fetch`
+    brings to a data root, or what stands at `path` in it. Without one, `path` is a folder, a .zip or a .tar.gz relative
+    to a data root, or a folder in such an archive; with an empty `path`, too, `name` is an installed Python
+    distribution, or "python-stdlib", and `version` must be the installed one.
+
+    All of the package belongs to `split`; with an empty `split`, each file goes where the hash of its path says.
+    `max_pairs` 0: the limit of the corpus.
     """
 
     name: str
@@ -20,6 +30,29 @@ class TreeSource:
     path: str = ""
     licence: str = ""
     max_pairs: int = 0
+    origin: str = ""
+
+    @property
+    def registry(self) -> str:
+        """The registry of `origin`; "" where there is none."""
+        return self.origin.partition(":")[0]
+
+    @property
+    def package(self) -> str:
+        """What the registry calls the package."""
+        return self.origin.partition(":")[2]
+
+    @property
+    def package_place(self) -> str:
+        """Where `fetch` puts the package, relative to a data root; "" without an origin."""
+        if not self.origin:
+            return ""
+        return f"{self.registry}/{self.package.replace('/', '+')}-{self.version}{_ENDINGS[self.registry]}"
+
+    @property
+    def place(self) -> str:
+        """What is mined, relative to a data root; "" for an installed distribution."""
+        return "/".join(part for part in (self.package_place, self.path) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ application walks it, so that what a team's ignore files leave out is never mine
 
 from __future__ import annotations
 
+import email
 import hashlib
 import importlib.metadata
 import sysconfig
@@ -14,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -32,8 +34,8 @@ TOO_LARGE = "too large"
 DAMAGED = "damaged in the archive"
 
 _LIMITS = WalkLimits(max_bytes=MAX_FILE_BYTES)
-_ZIP_NAMES = (".zip", ".jar")
-_ARCHIVE_NAMES = (*_ZIP_NAMES, ".tar.gz", ".tgz", ".tar", ".crate")
+_ZIP_NAMES = (".zip", ".jar", ".whl")
+_ARCHIVE_NAMES = (*_ZIP_NAMES, ".tar.gz", ".tgz", ".tar.xz", ".tar", ".crate")
 # Others need libraries that not every Python has.
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -51,22 +53,33 @@ class SourceFile:
 class Tree:
     """A package on this machine. `files` are paths below `place`; None stands for all that is there.
 
-    `place` is a folder or an archive.
+    `place` is a folder or an archive; of an archive, the package may be what stands `below` a path in it.
     """
 
     place: Path
     files: tuple[str, ...] | None = None
+    below: str = ""
 
 
 def find_tree(path: Path) -> Tree:
     """The tree at a path. UserError when there is none, or when it is neither a folder nor an archive."""
-    if path.is_dir() or (path.is_file() and path.name.lower().endswith(_ARCHIVE_NAMES)):
-        return Tree(path)
+    if tree := tree_at(path):
+        return tree
     if not path.exists():
         raise UserError(f"There is nothing at {path}.", hint="Check the spelling; relative paths begin here.")
     raise UserError(
         f"{path} is neither a folder nor an archive.", hint=f"Archives end with {', '.join(_ARCHIVE_NAMES)}."
     )
+
+
+def tree_at(path: Path) -> Tree | None:
+    """The folder or the archive at a path, or the part of an archive; None when there is none."""
+    if path.is_dir():
+        return Tree(path)
+    archive = next((p for p in (path, *path.parents) if p.is_file()), None)
+    if archive is None or not archive.name.lower().endswith(_ARCHIVE_NAMES):
+        return None
+    return Tree(archive, below="" if archive == path else path.relative_to(archive).as_posix())
 
 
 def package_name(path: Path) -> str:
@@ -108,7 +121,17 @@ def licence_of_installed(name: str) -> str:
     """What a distribution's metadata says of its licence, in a few words."""
     if name == STANDARD_LIBRARY:
         return "PSF-2.0"
-    metadata = importlib.metadata.metadata(name)
+    return _named_licence(importlib.metadata.metadata(name))
+
+
+def licence_of_wheel(wheel: Path) -> str:
+    """What a wheel's metadata says of its licence, in a few words."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        return _named_licence(email.message_from_bytes(archive.read(name)))
+
+
+def _named_licence(metadata: Message | importlib.metadata.PackageMetadata) -> str:
     classifiers = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
     stated = [*(metadata.get_all("License-Expression") or []), *(c.rpartition(":: ")[2] for c in classifiers)]
     # Some packages put the whole text of their licence where its name belongs.
@@ -127,7 +150,7 @@ def source_files(tree: Tree, languages: Collection[str]) -> Iterator[SourceFile 
     if tree.place.is_dir():
         return _walked(tree.place, languages)
     zipped = tree.place.name.lower().endswith(_ZIP_NAMES)
-    return _zipped(tree.place, languages) if zipped else _tarred(tree.place, languages)
+    return _zipped(tree, languages) if zipped else _tarred(tree, languages)
 
 
 def _listed(place: Path, files: tuple[str, ...], languages: Collection[str]) -> Iterator[SourceFile | SkippedFile]:
@@ -159,16 +182,16 @@ def _read(place: Path, path: str, language: str) -> SourceFile | SkippedFile:
     return SkippedFile(path, TOO_LARGE) if found.reason.startswith(TOO_LARGE) else found
 
 
-def _zipped(place: Path, languages: Collection[str]) -> Iterator[SourceFile | SkippedFile]:
+def _zipped(tree: Tree, languages: Collection[str]) -> Iterator[SourceFile | SkippedFile]:
     try:
-        with zipfile.ZipFile(place) as archive:
+        with zipfile.ZipFile(tree.place) as archive:
             for info in sorted(archive.infolist(), key=lambda i: i.filename):
-                path = _label(info.filename)
+                path = _label(info.filename, tree.below)
                 if info.is_dir() or (language := language_of(path)) not in languages:
                     continue
                 yield _skipped_by_name(path, language) or _read_zipped(archive, info, path, language)
     except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"The archive {place} is damaged ({error})", hint="Fetch it again.") from error
+        raise UserError(f"The archive {tree.place} is damaged ({error})", hint="Fetch it again.") from error
 
 
 def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, language: str) -> SourceFile | SkippedFile:
@@ -181,18 +204,18 @@ def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, lan
         return SkippedFile(path, DAMAGED)
 
 
-def _tarred(place: Path, languages: Collection[str]) -> Iterator[SourceFile | SkippedFile]:
+def _tarred(tree: Tree, languages: Collection[str]) -> Iterator[SourceFile | SkippedFile]:
     try:
-        with tarfile.open(place, "r:*") as archive:
+        with tarfile.open(tree.place, "r:*") as archive:
             for member in archive:
-                path = _label(member.name)
+                path = _label(member.name, tree.below)
                 if not member.isreg() or (language := language_of(path)) not in languages:
                     continue
                 file = archive.extractfile(member)
                 assert file is not None
                 yield _skipped_by_name(path, language) or _read_member(file, path, language)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UserError(f"The archive {place} is damaged ({error})", hint="Fetch it again.") from error
+        raise UserError(f"The archive {tree.place} is damaged ({error})", hint="Fetch it again.") from error
 
 
 def _read_member(file: IO[bytes], path: str, language: str) -> SourceFile | SkippedFile:
@@ -204,10 +227,11 @@ def _read_member(file: IO[bytes], path: str, language: str) -> SourceFile | Skip
     return SkippedFile(path, reason) if reason else SourceFile(path, language, _lines(text))
 
 
-def _label(name: str) -> str:
-    """A name in an archive as a relative path, wherever it would have pointed."""
+def _label(name: str, below: str) -> str:
+    """A name in an archive as a path relative to `below`, wherever it would have pointed; "" where it is elsewhere."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return "/".join(part for part in parts if part not in ("/", "//", "..", "."))
+    path = "/".join(part for part in parts if part not in ("/", "//", "..", "."))
+    return path.removeprefix(f"{below}/") if not below or path.startswith(f"{below}/") else ""
 
 
 def _lines(text: str) -> str:

@@ -1,0 +1,84 @@
+"""Brings the packages of a recipe from public registries to a data root: wheels, npm packages, Debian packages.
+
+What a package would run when it is installed is not run: a wheel and an npm package stay packed, a Debian package is
+unpacked. A team without internet copies the folder.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from spencer_desktop.core.errors import EnvironmentFault, UserError
+from spencer_models.data.sources import DEBIAN, NPM, PYPI, DataConfig, TreeSource
+from spencer_models.progress import Report
+
+Runner = Callable[[Sequence[str], Path], None]
+"""Runs a command in a folder. EnvironmentFault when it fails."""
+
+
+def run_command(command: Sequence[str], folder: Path) -> None:
+    """The `Runner` that runs it."""
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise EnvironmentFault(f"{command[0]} is not installed", hint="Install it, or copy the packages.") from error
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EnvironmentFault(f"`{' '.join(command)}` failed: {last}") from error
+
+
+def fetch(config: DataConfig, root: Path, report: Report, run: Runner = run_command) -> None:
+    """Brings to `root` what is not there yet of `config.trees` that have an origin.
+
+    A package is there whole or not at all. UserError when no tree has an origin, EnvironmentFault when one cannot be
+    had.
+    """
+    # One package may hold several trees.
+    wanted = {source.package_place: source for source in config.trees if source.origin}
+    if not wanted:
+        raise UserError("The recipe has no tree with an origin", hint="Its packages are found by their paths.")
+    for number, (place, source) in enumerate(sorted(wanted.items()), 1):
+        target = root / place
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Beside the target, so that the last step is a rename.
+            with TemporaryDirectory(dir=target.parent) as scratch:
+                _FETCHERS[source.registry](source, Path(scratch), run).replace(target)
+        report(f"{number} of {len(wanted)}: {place}")
+
+
+def _fetch_wheel(source: TreeSource, scratch: Path, run: Runner) -> Path:
+    # Wheels alone: a source distribution runs its own code to be looked at.
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    run([*pip, f"{source.package}=={source.version}"], scratch)
+    return _only(scratch, "*.whl")
+
+
+def _fetch_npm(source: TreeSource, scratch: Path, run: Runner) -> Path:
+    run(["npm", "pack", "--ignore-scripts", "--silent", f"{source.package}@{source.version}"], scratch)
+    return _only(scratch, "*.tgz")
+
+
+def _fetch_debian(source: TreeSource, scratch: Path, run: Runner) -> Path:
+    run(["apt-get", "download", f"{source.package}={source.version}"], scratch)
+    unpacked = scratch / "unpacked"
+    run(["dpkg-deb", "-x", str(_only(scratch, "*.deb")), str(unpacked)], scratch)
+    return unpacked
+
+
+_FETCHERS: dict[str, Callable[[TreeSource, Path, Runner], Path]] = {
+    PYPI: _fetch_wheel,
+    NPM: _fetch_npm,
+    DEBIAN: _fetch_debian,
+}
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise EnvironmentFault(f"The registry sent {len(found)} files {pattern} where one was expected")
+    return found[0]
