@@ -165,9 +165,13 @@ class EvaluateConfig:
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
-    """What a quantised variant may cost of the float32 models' mean validation MRR (`gate`)."""
+    """What a quantised variant may cost of the float32 models' mean validation MRR (`gate`).
+
+    With `weights` packs carry the code encoder's weights in float16, too: each is a checkpoint to train on from.
+    """
 
     gate: float = 0.003
+    weights: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import CODE_ENCODER, FORMAT, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER, open_pack
+from spencer_desktop.core.pack import (
+    CODE_ENCODER,
+    CONFIG,
+    FORMAT,
+    MANIFEST,
+    QUERY_ENCODER,
+    RERANKER,
+    TOKENIZER,
+    WEIGHTS,
+    open_pack,
+)
 from spencer_desktop.core.text import query_text
 from spencer_models.backbones.base import Backbone, Code, Features, Pretrained
 from spencer_models.backbones.scorer import PairScorer
@@ -30,7 +41,7 @@ VARIANTS = (FLOAT32, INT8, FLOAT16)
 """Folders of one export: each is a whole pack. int8 is for CPUs, float16 for GPUs."""
 
 _APPLICATION_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
-_PARTS = (TOKENIZER, CODE_ENCODER, QUERY_ENCODER, RERANKER)
+_PARTS = (TOKENIZER, CODE_ENCODER, QUERY_ENCODER, RERANKER, WEIGHTS, CONFIG)
 
 _QUERIES = ("open a file", "read all the lines of a text file into a list without the line ends", "total of the rows")
 _CODES = (
@@ -57,7 +68,8 @@ class PackSpec:
     """What a manifest says of a pack beside its files.
 
     Lengths in tokens; `candidates` are re-ranked, by `recall_scale` · cosine + logit; each of `licences` has a name, a
-    licence and a part ("base weights", "training text"); `gate` is what a variant may cost of the mean MRR.
+    licence and a part ("base weights", "training text"); `gate` is what a variant may cost of the mean MRR. With
+    `weights` the folder of a pack is a checkpoint of its code encoder, too, in float16.
     """
 
     name: str
@@ -69,6 +81,7 @@ class PackSpec:
     recall_scale: float
     licences: Sequence[Mapping[str, str]]
     gate: float = 0.003
+    weights: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,8 @@ def write_graphs(trained: Trained, spec: PackSpec, folder: Path, report: Report)
             (folder / variant / name).unlink(missing_ok=True)
         if tokenizer:
             tokenizer.save(str(folder / variant / TOKENIZER), pretty=False)
+            if spec.weights:
+                _write_weights(trained, folder / variant)
     for part in _parts(trained, spec):
         targets = {variant: folder / variant / part.name for variant in variants}
         if part.name == QUERY_ENCODER and trained.query is trained.code:
@@ -129,6 +144,14 @@ def write_graphs(trained: Trained, spec: PackSpec, folder: Path, report: Report)
         sizes = ", ".join(f"{v} {path.stat().st_size / 1e6:.1f} MB" for v, path in targets.items())
         report(f"{part.name}: differs from torch by {difference:.1e}; {sizes}")
     return variants
+
+
+def _write_weights(trained: Trained, folder: Path) -> None:
+    with TemporaryDirectory(dir=folder) as scratch:
+        trained.backbone.save(trained.code, Path(scratch))
+        weights = {name: tensor.half() for name, tensor in load_file(Path(scratch) / WEIGHTS).items()}
+        save_file(weights, folder / WEIGHTS)
+        shutil.copyfile(Path(scratch) / CONFIG, folder / CONFIG)
 
 
 def _write(part: _Part, targets: Mapping[str, Path]) -> float:

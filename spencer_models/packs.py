@@ -51,6 +51,7 @@ def make_packs(reproduction: Reproduction) -> Path:
         recall_scale=run.recall_scale if recipe.cross else 0.0,
         licences=_licences(run.summary, run.backbone),
         gate=recipe.export.gate,
+        weights=recipe.export.weights,
     )
     ks = (spec.candidates,)
     asked = question_sets(run.corpus, VALID, _VALID_QUESTIONS)

@@ -23,8 +23,12 @@ CODE_ENCODER = "code_encoder.onnx"
 QUERY_ENCODER = "query_encoder.onnx"
 RERANKER = "reranker.onnx"
 
+# Of the code encoder: what further training starts from. The application itself does not use them.
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+
 _REQUIRED = (TOKENIZER, CODE_ENCODER, QUERY_ENCODER)
-_KNOWN = (*_REQUIRED, RERANKER)
+_KNOWN = (*_REQUIRED, RERANKER, WEIGHTS, CONFIG)
 _MAX_MANIFEST_BYTES = 1 << 20
 _MAX_FILE_BYTES = 1 << 31
 _MAX_COUNT = 1 << 40

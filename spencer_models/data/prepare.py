@@ -13,15 +13,14 @@ from spencer_models.data.builder import CorpusBuilder, source_name
 from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID
 from spencer_models.data.filters import MINED_LANGUAGES
 from spencer_models.data.leakage import HeldOut
+from spencer_models.data.licences import stated_licence
 from spencer_models.data.mining import function_chunker
 from spencer_models.data.readers import FORMATS
-from spencer_models.data.sources import PYPI, REGISTRIES, DataConfig, FileSource, TreeSource
+from spencer_models.data.sources import REGISTRIES, DataConfig, FileSource, TreeSource
 from spencer_models.data.trees import (
     Tree,
     find_tree,
     installed_tree,
-    licence_of_installed,
-    licence_of_wheel,
     package_name,
     tree_at,
 )
@@ -45,7 +44,7 @@ def build_corpus(
     builder = CorpusBuilder([canonical_language(x) for x in config.languages], held_out, share, share, report)
     with function_chunker() as worker:
         for tree_source, tree in zip(config.trees, trees, strict=True):
-            licence = tree_source.licence or _stated_licence(tree_source, tree)
+            licence = tree_source.licence or stated_licence(tree_source, tree)
             limit = tree_source.max_pairs or config.max_pairs_per_tree
             builder.mine(tree_source, tree, licence, limit, worker)
     for file_source, paths in zip(config.files, files, strict=True):
@@ -157,12 +156,6 @@ def _tree(source: TreeSource, roots: Sequence[Path]) -> Tree:
     if not where:
         raise _missing(source.place, roots, "`spencer-models fetch` brings it. " if source.origin else "")
     return where[0]
-
-
-def _stated_licence(source: TreeSource, tree: Tree) -> str:
-    if not source.place:
-        return licence_of_installed(source.name)
-    return licence_of_wheel(tree.place) if source.registry == PYPI else ""
 
 
 def _files(source: FileSource, roots: Sequence[Path]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 PYPI, NPM, DEBIAN = "pypi", "npm", "debian"
@@ -47,7 +48,9 @@ class TreeSource:
         """Where `fetch` puts the package, relative to a data root; "" without an origin."""
         if not self.origin:
             return ""
-        return f"{self.registry}/{self.package.replace('/', '+')}-{self.version}{_ENDINGS[self.registry]}"
+        # Scopes have a slash, epochs a colon.
+        name = re.sub("[/:]", "+", f"{self.package}-{self.version}")
+        return f"{self.registry}/{name}{_ENDINGS[self.registry]}"
 
     @property
     def place(self) -> str:

@@ -6,7 +6,6 @@ application walks it, so that what a team's ignore files leave out is never mine
 
 from __future__ import annotations
 
-import email
 import hashlib
 import importlib.metadata
 import sysconfig
@@ -15,7 +14,6 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -115,28 +113,6 @@ def _check_version(name: str, wanted: str, found: str) -> None:
         raise UserError(
             f"The recipe mines {name} {wanted}, but {found} is installed", hint=f"pip install {name}=={wanted}"
         )
-
-
-def licence_of_installed(name: str) -> str:
-    """What a distribution's metadata says of its licence, in a few words."""
-    if name == STANDARD_LIBRARY:
-        return "PSF-2.0"
-    return _named_licence(importlib.metadata.metadata(name))
-
-
-def licence_of_wheel(wheel: Path) -> str:
-    """What a wheel's metadata says of its licence, in a few words."""
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-        return _named_licence(email.message_from_bytes(archive.read(name)))
-
-
-def _named_licence(metadata: Message | importlib.metadata.PackageMetadata) -> str:
-    classifiers = [c for c in metadata.get_all("Classifier") or [] if c.startswith("License ::")]
-    stated = [*(metadata.get_all("License-Expression") or []), *(c.rpartition(":: ")[2] for c in classifiers)]
-    # Some packages put the whole text of their licence where its name belongs.
-    named: list[str] = [*stated, *(metadata.get_all("License") or []), "see the package"]
-    return named[0].splitlines()[0]
 
 
 def source_files(tree: Tree, languages: Collection[str]) -> Iterator[SourceFile | SkippedFile]:

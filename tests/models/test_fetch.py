@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import tarfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +28,7 @@ MODULE = '''def {name}(rows):
 
 WHEEL = TreeSource("shop", "1.2", "train", origin="pypi:shop")
 NPM = TreeSource("ol", "10.6.1", "train", origin="npm:@open/ol")
-JAVA = TreeSource("java.base", "17+1", "train", path="usr/src.zip/java.base", origin="debian:jdk-source", licence="GPL")
+JAVA = TreeSource("java.base", "17+1", "train", path="usr/src.zip/java.base", origin="debian:jdk-source")
 XML = TreeSource("java.xml", "17+1", "test", path="usr/src.zip/java.xml", origin="debian:jdk-source", licence="GPL")
 
 
@@ -41,17 +43,36 @@ class Registry:
         if "download" in command and "pip" in command:
             _wheel(folder / "shop-1.2-py3-none-any.whl")
         elif command[0] == "npm":
-            (folder / "open-ol-10.6.1.tgz").write_bytes(b"")
+            _npm(folder / "open-ol-10.6.1.tgz")
         elif command[0] == "apt-get":
             (folder / "jdk-source_17+1_all.deb").write_bytes(b"")
         elif command[0] == "dpkg-deb":
             _sources(Path(command[-1]) / "usr")
+            _copyright(Path(command[-1]))
 
 
 def _wheel(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("shop/sums.py", MODULE.format(name="total"))
         archive.writestr("shop-1.2.dist-info/METADATA", "Name: shop\nLicense-Expression: MIT\n")
+
+
+def _npm(path: Path) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        files = {
+            "package/package.json": '{"license": "BSD-2-Clause"}',
+            "package/src/sums.py": MODULE.format(name="peak"),
+        }
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+
+
+def _copyright(folder: Path) -> None:
+    (folder / "usr/share/doc/jdk-source").mkdir(parents=True)
+    text = "Files: *\nCopyright: some\nLicense: GPL-2 with exception\n The text.\n\nLicense: MIT\n"
+    (folder / "usr/share/doc/jdk-source/copyright").write_text(text)
 
 
 def _sources(folder: Path) -> None:
@@ -74,19 +95,21 @@ def test_each_package_is_fetched_once_to_a_place_of_its_own(tmp_path: Path) -> N
     assert registry.asked[2][-1] == "@open/ol@10.6.1"
     assert registry.asked[3][-1] == "shop==1.2"
     assert lines == ["1 of 3: debian/jdk-source-17+1", "2 of 3: npm/@open+ol-10.6.1.tgz", "3 of 3: pypi/shop-1.2.whl"]
-    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file())
     assert found == ["debian/jdk-source-17+1/usr/src.zip", "npm/@open+ol-10.6.1.tgz", "pypi/shop-1.2.whl"]
     fetch(_config(WHEEL, NPM, JAVA, XML), tmp_path, lines.append, registry)
     assert len(registry.asked) == 4
 
 
 def test_what_was_fetched_is_mined_and_an_archive_in_a_package_by_its_folders(tmp_path: Path) -> None:
-    fetch(_config(WHEEL, JAVA, XML), tmp_path / "root", print, Registry())
+    trees = (WHEEL, NPM, JAVA, XML)
+    fetch(_config(*trees), tmp_path / "root", print, Registry())
     nothing = HeldOut(frozenset(), frozenset())
-    summary = build_corpus(_config(WHEEL, JAVA, XML), [tmp_path / "root"], nothing, tmp_path / "out", print)
+    summary = build_corpus(_config(*trees), [tmp_path / "root"], nothing, tmp_path / "out", print)
     assert {name: (about["kept"], about["licence"]) for name, about in summary["packages"].items()} == {
         "shop": (1, "MIT"),
-        "java.base": (1, "GPL"),
+        "ol": (1, "BSD-2-Clause"),
+        "java.base": (1, "GPL-2 with exception"),
         "java.xml": (1, "GPL"),
     }
     tree = tree_at(tmp_path / "root/debian/jdk-source-17+1/usr/src.zip/java.base")

@@ -18,6 +18,7 @@ from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import SkippedFile
 from spencer_models.data.filters import MINED_LANGUAGES, TEST_FILE, VENDORED_FILE, function_fault, path_fault
 from spencer_models.data.leakage import HeldOut, read_held_out
+from spencer_models.data.licences import licence_of_installed
 from spencer_models.data.mining import Mined, Package, function_chunker, mine
 from spencer_models.data.trees import (
     DAMAGED,
@@ -27,7 +28,6 @@ from spencer_models.data.trees import (
     Tree,
     find_tree,
     installed_tree,
-    licence_of_installed,
     package_name,
     source_files,
 )

@@ -20,6 +20,7 @@ from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import MANIFEST, TOKENIZER, open_pack
 from spencer_models.backbones.base import Code, Encoder
+from spencer_models.backbones.checkpoint import checkpoint_folder
 from spencer_models.backbones.codebert import CodeBert
 from spencer_models.backbones.cradle import Cradle
 from spencer_models.backbones.minilm import MiniLM
@@ -46,6 +47,7 @@ SPEC = PackSpec(
     recall_scale=20.0,
     licences=[{"name": "n", "licence": "l", "part": "base weights"}],
     gate=0.5,
+    weights=True,
 )
 TEXTS = ["read the lines of a file", "sort", "def parse(text): return json of text", "x"]
 QUESTIONS = QuestionSet(
@@ -112,6 +114,20 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def made(request: pytest.FixtureRequest) -> Made:
     found: Made = request.getfixturevalue(request.param)
     return found
+
+
+def test_a_pack_is_a_checkpoint_of_its_code_encoder(made: Made) -> None:
+    backbone = type(made.trained.backbone)(checkpoint_folder(str(made.folder / "int8")))
+    again = backbone.encoder("code").eval()
+    codes = [Code(text, "python") for text in TEXTS]
+    with torch.no_grad():
+        found = again(**backbone.codes(codes, SPEC.code_tokens))
+        wanted = made.trained.code(**made.trained.backbone.codes(codes, SPEC.code_tokens))
+    assert {p.dtype for p in again.parameters()} == {torch.float32}
+    # float16 keeps eleven bits.
+    torch.testing.assert_close(found, wanted, atol=2e-3, rtol=0)
+    pack = open_pack(made.folder / "int8")
+    assert {"model.safetensors", "config.json"} <= set(pack.manifest.files)
 
 
 def test_the_application_computes_what_torch_computes(made: Made) -> None:
