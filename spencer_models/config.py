@@ -121,12 +121,14 @@ class DistillConfig:
     """The students of the query encoder; `sizes` are the numbers of layers of Table 5 below the full one.
 
     `queries` is "pairs" (the paper: the queries of the training pairs) or "all" (everything in the corpus that is or
-    could be a question).
+    could be a question). Objectives with L_QT, whose positive is a second pass, train with `second_pass_dropout` in
+    place of the others' dropout: without any, the two passes would be one.
     """
 
     training: TrainingConfig
     sizes: tuple[int, ...]
     queries: str = "pairs"
+    second_pass_dropout: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,8 @@ def read_recipe(path: Path) -> Recipe:
         choices["distill.queries"] = (recipe.distill.queries, QUERY_SOURCES)
         sizes = recipe.distill.sizes
         bounds["distill.sizes"] = Bound(sizes, all(size > 0 for size in sizes), "at least 1 each")
+        second = recipe.distill.second_pass_dropout
+        bounds["distill.second_pass_dropout"] = Bound(second, 0 < second < 1, "between 0 and 1")
     for name, (value, known) in choices.items():
         if value not in known:
             raise UserError(f"{path.name}: {name} is {value!r}", hint=f"Known are {', '.join(filter(None, known))}.")

@@ -31,7 +31,7 @@ from spencer_models.machine import Machine
 Objective = Literal["loss_single", "loss_dual", "loss_spencer", "loss_contra", "direct_train"]
 """L_QD alone, L_DD alone, L_D (the paper's), L_CD, or no teacher at all: L_QT + L_DT (Table 6's DirectTrain)."""
 
-_TWO_PASSES = ("loss_contra", "direct_train")
+TWO_PASSES = ("loss_contra", "direct_train")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class DistillTask:
     def backward(self, batch: QueryBatch) -> float:
         teacher, codes, same = (x.to(self._machine.device) for x in (batch.teacher, batch.codes, batch.same))
         once = Pass(self._student, batch.parts)
-        passes = [once, once] if self._objective in _TWO_PASSES else [once]
+        passes = [once, once] if self._objective in TWO_PASSES else [once]
 
         def loss_of(vectors: Sequence[Tensor]) -> Tensor:
             return self._loss(vectors[0], vectors[-1], teacher, codes, same) / len(codes)

