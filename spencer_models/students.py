@@ -149,7 +149,6 @@ class Students:
         folder = self._run.work / f"assistants-{fingerprint(self._run.students_fingerprint, self._config)}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _PATH_NAME).write_text(json.dumps(asdict(path), indent=1) + "\n", encoding="utf-8")
-        last = path.steps[-1]
-        self._run.report(
-            f"Algorithm 1: {last.layers} layers, {path.metric} {last.score:.4f} of {path.teacher_score:.4f}"
-        )
+        chosen = [step for step in path.steps if step.chosen][-1]
+        scores = f"{path.metric} {chosen.score:.4f} of {path.teacher_score:.4f}"
+        self._run.report(f"Algorithm 1: {chosen.layers} layers, {scores}{'' if chosen.kept else ': not kept'}")
