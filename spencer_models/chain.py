@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import torch
@@ -15,7 +14,7 @@ from spencer_models.backbones.families import check_family
 from spencer_models.config import Recipe, fingerprint, read_recipe
 from spencer_models.data.corpus import SUMMARY_NAME, read_corpus
 from spencer_models.data.leakage import read_held_out
-from spencer_models.data.prepare import build_corpus, find_sources
+from spencer_models.data.prepare import build_corpus, pair_files
 from spencer_models.job import Job, Step, make_folder
 from spencer_models.packs import make_packs
 from spencer_models.pipeline import Run
@@ -42,7 +41,8 @@ def do(job: Job, until: Step, report: Report) -> str:
         check_family(recipe.backbone.family, recipe.backbone.checkpoint)
     corpus = job.corpus or _corpus(job, recipe, report)
     if until is Step.CORPUS:
-        read_corpus(corpus)
+        if job.corpus:
+            read_corpus(corpus)
         return str(corpus)
     run = Run(recipe, corpus, job.work, report, save_seconds=60 * job.save_minutes)
     reproduction = Reproduction(run, job.command)
@@ -76,13 +76,13 @@ def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:
     excluded = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in job.excluded]
     roots = [str(root.resolve()) for root in job.roots]
     # Trees are known by their versions; pair files are edited.
-    _, found = find_sources(recipe.data, job.roots)
+    found = pair_files(recipe.data, job.roots)
     if not (recipe.data.trees or recipe.data.files):
         raise UserError(
             f"The recipe {recipe.name} names no data",
             hint="Name a corpus by --corpus FOLDER; `spencer-models prepare PATH... --out FOLDER` makes one.",
         )
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in chain.from_iterable(found)]
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found]
     folder = job.work / f"corpus-{fingerprint(recipe.data, excluded, roots, files)}"
     if not (folder / SUMMARY_NAME).is_file():
         report("step corpus")

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -31,6 +31,7 @@ from spencer_desktop.core.pack import (
 )
 from spencer_desktop.core.text import query_text
 from spencer_models.backbones.base import Backbone, Code, Features, Pretrained
+from spencer_models.backbones.checkpoint import read_weights
 from spencer_models.backbones.scorer import PairScorer
 from spencer_models.backbones.transformers_stack import TokenBackbone
 from spencer_models.export import PARITY_LIMIT, OnnxModel, export_float16, export_float32, export_int8
@@ -131,8 +132,8 @@ def write_graphs(trained: Trained, spec: PackSpec, folder: Path, report: Report)
             (folder / variant / name).unlink(missing_ok=True)
         if tokenizer:
             tokenizer.save(str(folder / variant / TOKENIZER), pretty=False)
-            if spec.weights:
-                _write_weights(trained, folder / variant)
+    if tokenizer and spec.weights:
+        _write_weights(trained, [folder / variant for variant in variants])
     for part in _parts(trained, spec):
         targets = {variant: folder / variant / part.name for variant in variants}
         if part.name == QUERY_ENCODER and trained.query is trained.code:
@@ -146,12 +147,13 @@ def write_graphs(trained: Trained, spec: PackSpec, folder: Path, report: Report)
     return variants
 
 
-def _write_weights(trained: Trained, folder: Path) -> None:
-    with TemporaryDirectory(dir=folder) as scratch:
+def _write_weights(trained: Trained, folders: Sequence[Path]) -> None:
+    with TemporaryDirectory() as scratch:
         trained.backbone.save(trained.code, Path(scratch))
-        weights = {name: tensor.half() for name, tensor in load_file(Path(scratch) / WEIGHTS).items()}
-        save_file(weights, folder / WEIGHTS)
-        shutil.copyfile(Path(scratch) / CONFIG, folder / CONFIG)
+        weights = {name: tensor.half() for name, tensor in read_weights(Path(scratch)).items()}
+        for folder in folders:
+            save_file(weights, folder / WEIGHTS)
+            shutil.copyfile(Path(scratch) / CONFIG, folder / CONFIG)
 
 
 def _write(part: _Part, targets: Mapping[str, Path]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.base import Encoder
 from spencer_models.config import fingerprint
-from spencer_models.data.corpus import TEST
+from spencer_models.data.corpus import TEST, told_left_out
 from spencer_models.distill import Objective
 from spencer_models.pipeline import Run
 from spencer_models.results import (
@@ -54,7 +54,9 @@ class Reproduction:
         """UserError for what would fail only after hours of training; where it is `scored`, the test sets, too."""
         run, text = self.run, self.recipe.text
         if not run.examples:
-            raise UserError("The corpus has no pairs for training", hint=f"Hold out less. {_left_out(run.summary)}")
+            sources = (*run.summary["packages"].values(), *run.summary["files"].values())
+            why = told_left_out(source["left_out"] for source in sources)
+            raise UserError("The corpus has no pairs for training", hint=f"Hold out less. {why}")
         _ = run.validation
         if scored:
             _ = self.test_sets
@@ -213,10 +215,3 @@ class Reproduction:
         assert isinstance(full, Encoder)
         queries: Sequence[str] = test.timed_queries
         return time_encoders(answer(student), answer(full), queries, rounds=self.recipe.evaluate.timing_rounds)
-
-
-def _left_out(summary: Mapping[str, Any]) -> str:
-    """Why what the sources held is not in the corpus, in words."""
-    sources = [*summary["packages"].values(), *summary["files"].values()]
-    reasons = sum((Counter(about["left_out"]) for about in sources), Counter[str]())
-    return "Found and left out: " + ", ".join(f"{why} ({n:,})" for why, n in reasons.most_common()) if reasons else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -124,6 +125,13 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
     """The records, of class `kind`, of a file that `write_records` wrote."""
     with path.open(encoding="ascii") as file:
         return [kind(**json.loads(line)) for line in file]
+
+
+def told_left_out(counts: Iterable[Mapping[str, int]]) -> str:
+    """Why what the sources held was left out, as a sentence; "" where nothing was. `counts`: reason → how many."""
+    reasons = sum(map(Counter, counts), Counter[str]())
+    told = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
+    return f"Found and left out: {told}." if told else ""
 
 
 def text_number(text: str) -> int:

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.languages import canonical_language
 from spencer_models.data.builder import CorpusBuilder, source_name
-from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID
+from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID, told_left_out
 from spencer_models.data.filters import MINED_LANGUAGES
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.licences import stated_licence
 from spencer_models.data.mining import function_chunker
 from spencer_models.data.readers import FORMATS
 from spencer_models.data.sources import REGISTRIES, DataConfig, FileSource, TreeSource
-from spencer_models.data.trees import (
-    Tree,
-    find_tree,
-    installed_tree,
-    package_name,
-    tree_at,
-)
+from spencer_models.data.trees import Tree, find_tree, installed_tree, package_name, tree_at
 from spencer_models.progress import Report
 
 S = TypeVar("S")
@@ -50,6 +45,12 @@ def build_corpus(
     for file_source, paths in zip(config.files, files, strict=True):
         builder.read(file_source, paths)
     return builder.write(folder)
+
+
+def pair_files(config: DataConfig, roots: Sequence[Path]) -> list[Path]:
+    """The files of `config.files` that are there; `build_corpus` tells of the others. UserError as `find_sources`."""
+    _check(config)
+    return list(chain.from_iterable(_found(config.files, lambda source: _files(source, roots), [])))
 
 
 def find_sources(config: DataConfig, roots: Sequence[Path]) -> tuple[list[Tree], list[list[Path]]]:
@@ -106,11 +107,10 @@ def prepare_paths(
         for source, tree in zip(sources, trees, strict=True):
             builder.mine(source, tree, "", 0, worker)
     if builder.is_empty():
-        reasons = ", ".join(f"{reason} ({count:,})" for reason, count in builder.left_out().most_common())
         raise UserError(
             f"No documented function was found in {', '.join(map(str, paths))}.",
-            hint=f"Looked for {', '.join(MINED_LANGUAGES)}; files that an ignore file names are left out."
-            + (f" Found and left out: {reasons}." if reasons else ""),
+            hint=f"Looked for {', '.join(MINED_LANGUAGES)}; files that an ignore file names are left out. "
+            + told_left_out([builder.left_out()]),
         )
     summary = builder.write(folder)
     for split in SPLITS:
@@ -152,10 +152,11 @@ def _check_names(names: Iterable[str]) -> None:
 def _tree(source: TreeSource, roots: Sequence[Path]) -> Tree:
     if not source.place:
         return installed_tree(source.name, source.version)
-    where = [tree for root in roots if (tree := tree_at(root / source.place))]
-    if not where:
+    places = (root / source.place for root in roots)
+    place = next((path for path in places if path.exists() or tree_at(path)), None)
+    if place is None:
         raise _missing(source.place, roots, "`spencer-models fetch` brings it. " if source.origin else "")
-    return where[0]
+    return find_tree(place)
 
 
 def _files(source: FileSource, roots: Sequence[Path]) -> list[Path]:

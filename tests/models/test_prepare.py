@@ -261,6 +261,7 @@ def test_nothing_of_a_measuring_set_is_in_the_corpus_and_the_summary_counts_it(r
         ({"files": (FileSource("csv", "asked.jsonl"),)}, "no format 'csv'"),
         ({"files": (FileSource("pairs", "asked.jsonl", split="dev"),)}, "no split 'dev'"),
         ({"trees": (TreeSource("x", "1", TRAIN, path="trees/three"),)}, "reads trees/three, which is not there"),
+        ({"trees": (TreeSource("x", "1", TRAIN, path="asked.jsonl"),)}, "is neither a folder nor an archive"),
         ({"trees": (TreeSource("numpy", "0.1", TRAIN),)}, r"numpy 0\.1"),
         ({"held_out_share": 0.5}, r"held_out_share is 0\.5"),
         ({"languages": ("klingon",)}, "Unknown language"),
