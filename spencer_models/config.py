@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,9 @@ from spencer_models.machine import PRECISIONS
 from spencer_models.toml_config import from_toml, read_toml
 
 OBJECTIVES = ("contrastive", "margin")
-CONTRASTS = ("code", "query", "cross")
+EQUATION_4 = ("code", "query", "cross")
+CONTRASTS = (*EQUATION_4, "search")
+TOGETHER = ("", "language", "source")
 CROSS_LOSSES = ("pointwise", "listwise")
 CROSS_DATA = ("labelled", "random", "groups")
 QUERY_SOURCES = ("pairs", "all")
@@ -56,6 +59,21 @@ class TextConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MixConfig:
+    """Which examples are shown, how often, and beside which.
+
+    `repeats`: source → how often an epoch of the dual encoder shows its pairs; all others once. `together` "source" or
+    "language" makes each batch of one package or language, whose other codes are harder negatives than those of the
+    whole corpus; "" mixes all. Hard negatives are found among, and re-ranker and students learn from, `studied` of the
+    examples (0: all), which the trained encoder must read first.
+    """
+
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    together: str = ""
+    studied: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """What every training has: `epochs` over its examples, in batches of `batch`, of which `accumulate` make a step.
 
@@ -77,15 +95,16 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class DualConfig:
-    """The dual encoder. `contrasts` are the parts of Eq. 4 that are trained on; `literal` leaves the positive out of
-    their denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained baselines.
+    """The dual encoder. `contrasts` are the parts of Eq. 4 that are trained on, and "search", Eq. 3 the other way
+    round: a query among the codes of its batch, as in a search. `literal` leaves the positive out of their
+    denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained baselines.
 
     `hard_epochs` more are then trained with `hard_negatives` mined codes for each question.
     """
 
     training: TrainingConfig
     objective: str = "contrastive"
-    contrasts: tuple[str, ...] = CONTRASTS
+    contrasts: tuple[str, ...] = EQUATION_4
     temperature: float = TEMPERATURE
     literal: bool = False
     margin: float = 0.05
@@ -187,6 +206,7 @@ class Recipe:
     text: TextConfig
     data: DataConfig
     dual: DualConfig
+    mix: MixConfig = field(default_factory=MixConfig)
     cross: CrossConfig | None = None
     distill: DistillConfig | None = None
     assistants: AssistantConfig = field(default_factory=AssistantConfig)
@@ -211,6 +231,7 @@ def read_recipe(path: Path) -> Recipe:
         "backbone.pooling": (recipe.backbone.pooling, ("", *POOLINGS)),
         "dual.objective": (recipe.dual.objective, OBJECTIVES),
         "assistants.score": (recipe.assistants.score, STUDENT_SCORES),
+        "mix.together": (recipe.mix.together, TOGETHER),
     } | {f"dual.contrasts[{i}]": (contrast, CONTRASTS) for i, contrast in enumerate(recipe.dual.contrasts)}
     bounds = _evaluate_bounds(recipe.evaluate) | {
         "dual.contrasts": Bound(recipe.dual.contrasts, len(recipe.dual.contrasts) > 0, "not empty"),
@@ -221,8 +242,11 @@ def read_recipe(path: Path) -> Recipe:
             0 < recipe.dual.hard_negatives <= recipe.dual.hard_depth,
             f"from 1 to dual.hard_depth, {recipe.dual.hard_depth}",
         ),
+        "mix.studied": Bound(recipe.mix.studied, recipe.mix.studied >= 0, "at least 0"),
         "assistants.removed": Bound(recipe.assistants.removed, recipe.assistants.removed > 0, "at least 1"),
     }
+    for source, times in recipe.mix.repeats.items():
+        bounds[f"mix.repeats.{source}"] = Bound(times, times > 0, "at least 1")
     if recipe.cross:
         trainings["cross"] = recipe.cross.training
         choices |= {

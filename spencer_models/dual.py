@@ -19,6 +19,7 @@ from spencer_models.data.collation import ShuffledBatches
 from spencer_models.examples import PART_ROWS, Example, parts_of
 from spencer_models.losses import code_contrast, cross_contrast, info_nce, margin_ranking, query_contrast
 from spencer_models.machine import Machine
+from spencer_models.mixing import Mix
 
 
 class DualEncoder(nn.Module):
@@ -40,8 +41,8 @@ class DualBatch:
 
 
 class DualTask:
-    """Trains both encoders on examples; `hard` int64 [examples, m] are numbers of examples whose codes are wrong (-1:
-    none)."""
+    """Trains both encoders on examples, each once an epoch where no `mix` is given; `hard` int64 [examples, m] are
+    numbers of examples whose codes are wrong (-1: none)."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class DualTask:
         machine: Machine,
         validate: Callable[[], float],
         seed: int,
+        mix: Mix | None = None,
         hard: Ids | None = None,
     ) -> None:
         self._dual = dual
@@ -64,7 +66,9 @@ class DualTask:
         self._validate = validate
         self._seed = seed
         self._hard = hard
-        self._batches = ShuffledBatches([len(e.code.text) for e in examples], config.training.batch, seed)
+        lengths = [len(e.code.text) for e in examples]
+        times, groups = (mix.times, mix.groups) if mix else (None, None)
+        self._batches = ShuffledBatches(lengths, config.training.batch, seed, times=times, groups=groups)
 
     def batch(self, number: int, progress: float) -> DualBatch:
         chosen = self._batches.at(number)
@@ -125,6 +129,8 @@ class DualTask:
             loss = loss + query_contrast(queries, vectors["queries_again"], **settings)
         if "cross" in config.contrasts:
             loss = loss + cross_contrast(codes, queries, **settings)
+        if "search" in config.contrasts:
+            loss = loss + info_nce(queries, codes, config.temperature, literal=config.literal)
         if "hard" in vectors:
             # Only the direction of a search has codes to choose among.
             loss = loss + info_nce(queries, torch.cat([codes, vectors["hard"]]), config.temperature)

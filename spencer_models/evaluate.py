@@ -41,13 +41,9 @@ class PackScores:
 
 def question_sets(corpus: Corpus, split: str, limit: int) -> list[QuestionSet]:
     """A held-out split by source: at most `limit` questions of each over one pool. Documentation is left out."""
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for pair in corpus.of(split):
-        group = corpus.group(pair)
-        name = f"mined, {pair.language}" if group == "mined" else group
-        groups.setdefault(name, []).append((query_text(pair.query), code_text(pair.symbol, pair.bare)))
     out = []
-    for name, entries in sorted(groups.items()):
+    for name, pairs in corpus.kinds(split).items():
+        entries = [(query_text(pair.query), code_text(pair.symbol, pair.bare)) for pair in pairs]
         entries.sort(key=lambda e: text_number(e[0] + e[1]))
         asked = entries[: min(limit, POOL)]
         out.append(QuestionSet(name, tuple(q for q, _ in asked), tuple(c for _, c in entries[:POOL])))

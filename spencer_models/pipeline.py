@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +41,7 @@ from spencer_models.encode import once
 from spencer_models.examples import Example, training_examples
 from spencer_models.loop import Plan
 from spencer_models.machine import find_machine
+from spencer_models.mixing import Mix, mix_of
 from spencer_models.progress import Report
 from spencer_models.stage import Stage
 from spencer_models.validation import Reading, Validation
@@ -47,6 +49,17 @@ from spencer_models.validation import Reading, Validation
 _SCALE_NAME = "recall_scale.json"
 
 M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Studied:
+    """Some of the training split. `sentences` are what else the documentation says of them; `pair` is a position in
+    `pairs`, in whose order all else is."""
+
+    pairs: list[Pair]
+    examples: list[Example]
+    sentences: list[Sentence]
+    mix: Mix
 
 
 class Run:
@@ -65,7 +78,7 @@ class Run:
         device = (self.machine.device.type, self.machine.precision)
         evaluate = recipe.evaluate
         start = (recipe.backbone, self._checkpoint_hash())
-        base = (corpus, *start, recipe.text, recipe.seed, *device, evaluate.valid_questions)
+        base = (corpus, *start, recipe.text, recipe.mix, recipe.seed, *device, evaluate.valid_questions)
         self.dual_stage = self._stage("dual", *base, replace(recipe.dual, hard_epochs=0.0))
         self.hard_stage = self._stage("dual-hard", *base, recipe.dual)
         judged = (evaluate.candidates, evaluate.most_candidates, evaluate.valid_reranked)
@@ -86,7 +99,7 @@ class Run:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """The training split; `examples` and all vectors of it are in this order."""
+        """The training split; `examples` are in this order."""
         return [self.corpus.pairs[i] for i in self._training_numbers]
 
     @cached_property
@@ -94,14 +107,25 @@ class Run:
         return [number for number, pair in enumerate(self.corpus.pairs) if pair.split == TRAIN]
 
     @cached_property
-    def sentences(self) -> list[Sentence]:
-        """What else the documentation of the training split says; `pair` is a position in `pairs`."""
-        positions = {number: place for place, number in enumerate(self._training_numbers)}
-        return [replace(s, pair=positions[s.pair]) for s in self.corpus.sentences if s.pair in positions]
-
-    @cached_property
     def examples(self) -> list[Example]:
         return training_examples(self.pairs, self.recipe.text)
+
+    @cached_property
+    def mix(self) -> Mix:
+        """How often `examples` are shown, and in which groups."""
+        return mix_of(self.pairs, self.recipe.mix)
+
+    @cached_property
+    def studied(self) -> Studied:
+        """The examples that the trained encoder reads."""
+        chosen = self.mix.sample(self.recipe.mix.studied, self.recipe.seed)
+        places = {self._training_numbers[i]: place for place, i in enumerate(chosen)}
+        return Studied(
+            [self.pairs[i] for i in chosen],
+            [self.examples[i] for i in chosen],
+            [replace(s, pair=places[s.pair]) for s in self.corpus.sentences if s.pair in places],
+            self.mix.of(chosen),
+        )
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -170,13 +194,14 @@ class Run:
         """The trained dual encoder, in evaluation mode on the machine."""
         training = self.recipe.dual.training
         if not self.dual_stage.is_done:
-            self._train_dual(self.dual_stage, self.fresh_dual(training.dropout), training, None)
+            fresh = self.fresh_dual(training.dropout)
+            self._train_dual(self.dual_stage, fresh, training, self.examples, self.mix, None)
         if self.recipe.dual.hard_epochs and not self.hard_stage.is_done:
             first = self._load_dual(self.dual_stage.folder)
             hard = self._mine(first, self.recipe.dual.hard_depth, self.dual_stage.folder)
             longer = replace(training, epochs=self.recipe.dual.hard_epochs)
             started = self._load_dual(self.dual_stage.folder, training.dropout)
-            self._train_dual(self.hard_stage, started, longer, hard)
+            self._train_dual(self.hard_stage, started, longer, self.studied.examples, self.studied.mix, hard)
         return self._load_dual(self.dual_folder)
 
     def fresh_dual(self, dropout: float) -> DualEncoder:
@@ -199,18 +224,27 @@ class Run:
                 module.set_attention("eager" if self.machine.device.type == "cpu" else "sdpa")
         return model.to(self.machine.device).eval()
 
-    def _train_dual(self, stage: Stage, dual: DualEncoder, training: TrainingConfig, hard: Ids | None) -> None:
+    def _train_dual(
+        self,
+        stage: Stage,
+        dual: DualEncoder,
+        training: TrainingConfig,
+        examples: Sequence[Example],
+        mix: Mix,
+        hard: Ids | None,
+    ) -> None:
         config = replace(self.recipe.dual, training=training)
         seed = self.recipe.seed
         task = DualTask(
             dual,
             self.backbone,
-            self.examples,
+            examples,
             config,
             self.recipe.text,
             self.machine,
             lambda: self.validation.dual(dual),
             seed,
+            mix,
             hard,
         )
 
@@ -218,22 +252,21 @@ class Run:
             self.backbone.save(dual.code, stage.folder / "code")
             self.backbone.save(dual.query, stage.folder / "query")
 
-        stage.train(dual, task, self.plan(training, len(self.examples)), self.machine, save, self.report)
+        stage.train(dual, task, self.plan(training, int(mix.times.sum())), self.machine, save, self.report)
 
     def _mine(self, dual: DualEncoder, depth: int, folder: Path) -> Ids:
         queries, codes = self._example_vectors(dual, folder)
-        return hard_negatives(queries, codes, [e.query for e in self.examples], depth).codes
+        return hard_negatives(queries, codes, [e.query for e in self.studied.examples], depth).codes
 
     def _example_vectors(self, dual: DualEncoder, folder: Path) -> tuple[Floats, Floats]:
-        queries = once(
-            folder / "queries.npy", lambda: self.reading.queries(dual.query, [e.query for e in self.examples])
-        )
-        codes = once(folder / "codes.npy", lambda: self.reading.codes(dual.code, [e.code for e in self.examples]))
+        examples = self.studied.examples
+        queries = once(folder / "queries.npy", lambda: self.reading.queries(dual.query, [e.query for e in examples]))
+        codes = once(folder / "codes.npy", lambda: self.reading.codes(dual.code, [e.code for e in examples]))
         return queries, codes
 
     @cached_property
     def example_vectors(self) -> tuple[Floats, Floats]:
-        """The trained dual encoder's vectors of the training queries and codes, float32 [examples, d] each."""
+        """The trained dual encoder's vectors of the studied queries and codes, float32 [studied, d] each."""
         return self._example_vectors(self.dual, self.dual_folder)
 
     @cached_property
@@ -293,8 +326,9 @@ class Run:
             drawn = random_examples(self.examples, seed)
             return LabelledSampler(drawn, config.training.batch, seed), len(drawn)
         queries, codes = self.example_vectors
-        mined = hard_negatives(queries, codes, [e.query for e in self.examples], config.depth)
-        sampler = GroupSampler(self.examples, queries, codes, mined, config, seed)
+        examples = self.studied.examples
+        mined = hard_negatives(queries, codes, [e.query for e in examples], config.depth)
+        sampler = GroupSampler(examples, queries, codes, mined, config, seed)
         return sampler, len(sampler.reachable)
 
     @cached_property

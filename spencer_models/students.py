@@ -67,8 +67,8 @@ class Students:
     @cached_property
     def _corpus(self) -> QueryCorpus:
         if self._config.queries == "pairs":
-            return queries_of_examples(self._run.examples)
-        return all_queries(self._run.pairs, self._run.sentences)
+            return queries_of_examples(self._run.studied.examples)
+        return all_queries(self._run.studied.pairs, self._run.studied.sentences)
 
     @cached_property
     def _validation(self) -> Validation:

@@ -42,6 +42,7 @@ def measure(recipe_path: Path, corpus: Path, steps: int, threads: int, report: R
             run.machine,
             lambda: 0.0,
             recipe.seed,
+            run.mix,
         )
         plan = Plan(steps, training.learning_rate, training.warmup, training.weight_decay, recipe.seed)
         _bare(dual, task, 2)

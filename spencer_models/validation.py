@@ -1,4 +1,4 @@
-"""How good a model is while it is trained: MRR on the validation split, each language counting once."""
+"""How good a model is while it is trained: MRR on the validation split, each kind of question counting once."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from spencer_models.retrieval import Recall, recall, rerank
 
 # Candidates for how much the cosine weighs beside the logit; cosines differ by hundredths where logits differ by units.
 RECALL_SCALES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+
+
+_ENOUGH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,16 @@ class Reading:
 
 
 class Validation:
-    """One validation pool of every language, and what is computed from them."""
+    """One validation pool of every kind of question (`Corpus.kinds`), and what is computed from them."""
 
     def __init__(self, reading: Reading, config: EvaluateConfig, corpus: Corpus, questions: int) -> None:
-        """At most so many `questions` of each language. UserError when the corpus has no validation split."""
+        """At most so many `questions` of each kind. UserError when the corpus has no validation split."""
         self.reading = reading
         self.config = config
-        languages = sorted({p.language for p in corpus.of(VALID)})
-        self.pools: list[Pool] = [pools(corpus.of(VALID, x), questions, whole=False)[0][0] for x in languages]
+        kinds = corpus.kinds(VALID)
+        # A handful of questions would count as much as hundreds.
+        many = [pairs for pairs in kinds.values() if len(pairs) >= _ENOUGH] or list(kinds.values())
+        self.pools: list[Pool] = [pools(pairs, questions, whole=False)[0][0] for pairs in many]
         if not self.pools:
             raise UserError(
                 "The corpus has no pairs for validation", hint="Hold out a package or a share of the files."

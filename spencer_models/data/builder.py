@@ -15,7 +15,7 @@ from spencer_models.data.corpus import Corpus, Labelled, Pair, write_corpus
 from spencer_models.data.filters import MINED_LANGUAGES
 from spencer_models.data.keys import query_key
 from spencer_models.data.leakage import LEAKED, HeldOut
-from spencer_models.data.mining import Package, mine
+from spencer_models.data.mining import Mined, Package, mine
 from spencer_models.data.readers import FORMATS
 from spencer_models.data.sources import FileSource, TreeSource
 from spencer_models.data.trees import Tree
@@ -50,14 +50,17 @@ class CorpusBuilder:
         self._packages: dict[str, dict[str, Any]] = {}
         self._files: dict[str, dict[str, Any]] = {}
 
-    def mine(self, source: TreeSource, tree: Tree, licence: str, limit: int, worker: ChunkWorker) -> None:
-        """Adds at most `limit` functions (0: all) of a package. `worker` is a `function_chunker`."""
+    def mined(self, source: TreeSource, tree: Tree, worker: ChunkWorker) -> Mined:
+        """What a package holds; adds nothing, and threads may do it at once, each with a `function_chunker`."""
 
         def split_of(path: str) -> str:
             return source.split or split_by_hash(f"{source.name}/{path}", self._valid, self._test)
 
         languages = self._languages & set(MINED_LANGUAGES) if self._languages else MINED_LANGUAGES
-        mined = mine(Package(source.name, tree, split_of), languages, worker, self._held_out)
+        return mine(Package(source.name, tree, split_of), languages, worker, self._held_out)
+
+    def add(self, source: TreeSource, mined: Mined, licence: str, limit: int) -> None:
+        """Adds at most `limit` functions (0: all) of a package."""
         part = Part(source.name, True, list(mined.pairs), list(mined.sentences), [], mined.left_out)
         limit_part(part, limit)
         self._parts.append(part)

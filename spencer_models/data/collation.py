@@ -11,6 +11,8 @@ from tokenizers import Tokenizer
 
 from spencer_desktop.core.types import Ids
 
+_BLOCK_BATCHES = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -71,32 +73,63 @@ def batches_by_length(lengths: Sequence[int], batch: int, budget: int = sys.maxs
 class ShuffledBatches:
     """Batches of indices for any number of steps: shuffled anew each epoch, alike in length inside a batch.
 
-    `at(step)` depends on the seed and the step alone, so that a resumed run sees what an uninterrupted one would.
+    An epoch shows index i `times[i]` times (once, where none are given), never twice in one batch. With `groups`, a
+    number for each index, a batch is of one group; what fills none is batched together at last. `at(step)` depends on
+    the seed and the step alone, so that a resumed run sees what an uninterrupted one would.
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch: int, seed: int, *, times: Ids | None = None, groups: Ids | None = None
+    ) -> None:
         self._lengths = np.asarray(lengths)
         self._batch = batch
         self._seed = seed
-        # A last batch of one row has nothing to contrast: it joins the one before it.
-        self._per_epoch = max(1, -(-len(lengths) // batch) - (len(lengths) % batch == 1 and batch > 1))
-        self._epoch = -1
-        self._batches: list[Ids] = []
+        self._times = np.ones(len(lengths), np.int64) if times is None else times
+        self._groups = groups
+        self._epoch = 0
+        self._batches = self._shuffled(0)
+        self.per_epoch = len(self._batches)
+        """How many batches an epoch has."""
 
     def at(self, step: int) -> Ids:
         """int64 [at most batch]: the indices of one step."""
-        epoch, position = divmod(step, self._per_epoch)
+        epoch, position = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._epoch, self._batches = epoch, self._shuffled(epoch)
         return self._batches[position]
 
     def _shuffled(self, epoch: int) -> list[Ids]:
         random = np.random.default_rng([self._seed, epoch])
-        order = random.permutation(len(self._lengths))
-        # Sorting inside blocks of many batches saves padding and keeps batches random in everything but length.
-        block = 50 * self._batch
-        for start in range(0, len(order), block):
-            part = order[start : start + block]
-            order[start : start + block] = part[np.argsort(self._lengths[part], kind="stable")]
-        batches = np.split(order, self._batch * np.arange(1, self._per_epoch))
+        batches: list[Ids] = []
+        for copy in range(int(self._times.max(initial=1))):
+            order = random.permutation(np.flatnonzero(self._times > copy))
+            if self._groups is not None:
+                full, order = self._grouped(order)
+                batches += full
+            batches += self._split(order)
         return [batches[i] for i in random.permutation(len(batches))]
+
+    def _grouped(self, order: Ids) -> tuple[list[Ids], Ids]:
+        """The full batches of each group, and what is left over."""
+        assert self._groups is not None
+        by_group = order[np.argsort(self._groups[order], kind="stable")]
+        starts = np.flatnonzero(np.diff(self._groups[by_group])) + 1
+        batches: list[Ids] = []
+        left = []
+        for members in np.split(by_group, starts):
+            full = len(members) // self._batch * self._batch
+            batches += self._split(members[:full])
+            left.append(members[full:])
+        return batches, np.concatenate(left)
+
+    def _split(self, order: Ids) -> list[Ids]:
+        """Batches of what stands in `order`, each of rows alike in length."""
+        if not len(order):
+            return []
+        # Sorting inside blocks of many batches saves padding and keeps batches random in everything but length.
+        block = _BLOCK_BATCHES * self._batch
+        parts = [order[start : start + block] for start in range(0, len(order), block)]
+        ordered = np.concatenate([part[np.argsort(self._lengths[part], kind="stable")] for part in parts])
+        # A last batch of one row has nothing to contrast: it joins the one before it.
+        count = max(1, -(-len(order) // self._batch) - (len(order) % self._batch == 1 and self._batch > 1))
+        return np.split(ordered, self._batch * np.arange(1, count))

@@ -71,9 +71,14 @@ class Corpus:
         """The pairs of one split, in order; of one language, where it is given."""
         return tuple(p for p in self.pairs if p.split == split and language in ("", p.language))
 
-    def group(self, pair: Pair) -> str:
-        """ "mined" for every mined package, else the name of the source."""
-        return "mined" if pair.source in self.summary["packages"] else pair.source
+    def kinds(self, split: str) -> dict[str, list[Pair]]:
+        """The pairs of one split by "SOURCE, LANGUAGE", in the order of these names; all that was mined is one source,
+        "mined"."""
+        found: dict[str, list[Pair]] = {}
+        for pair in self.of(split):
+            source = "mined" if pair.source in self.summary["packages"] else pair.source
+            found.setdefault(f"{source}, {pair.language}", []).append(pair)
+        return dict(sorted(found.items()))
 
 
 def write_corpus(corpus: Corpus, folder: Path) -> dict[str, Any]:

@@ -1,19 +1,20 @@
 """Brings the packages of a recipe from public registries to a data root: wheels, npm packages, Debian packages.
 
-What a package would run when it is installed is not run: a wheel and an npm package stay packed, a Debian package is
-unpacked. A team without internet copies the folder.
+What a package would run when it is installed is not run: a wheel and an npm package stay packed, Debian's are unpacked.
+Debian's sources need dpkg-dev, and a line `deb-src` in the system's package sources. A team without internet copies the
+folder.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from spencer_desktop.core.errors import EnvironmentFault, UserError
-from spencer_models.data.sources import DEBIAN, NPM, PYPI, DataConfig, TreeSource
+from spencer_models.data.sources import DEBIAN, DEBIAN_SOURCE, NPM, PYPI, DataConfig, TreeSource
 from spencer_models.progress import Report
 
 Runner = Callable[[Sequence[str], Path], None]
@@ -41,6 +42,8 @@ def fetch(config: DataConfig, root: Path, report: Report, run: Runner = run_comm
     wanted = {source.package_place: source for source in config.trees if source.origin}
     if not wanted:
         raise UserError("The recipe has no tree with an origin", hint="Its packages are found by their paths.")
+    # Commands run in a folder of their own.
+    root = root.absolute()
     for number, (place, source) in enumerate(sorted(wanted.items()), 1):
         target = root / place
         if not target.exists():
@@ -55,30 +58,37 @@ def _fetch_wheel(source: TreeSource, scratch: Path, run: Runner) -> Path:
     # Wheels alone: a source distribution runs its own code to be looked at.
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     run([*pip, f"{source.package}=={source.version}"], scratch)
-    return _only(scratch, "*.whl")
+    return _only(scratch.glob("*.whl"), "wheels")
 
 
 def _fetch_npm(source: TreeSource, scratch: Path, run: Runner) -> Path:
     run(["npm", "pack", "--ignore-scripts", "--silent", f"{source.package}@{source.version}"], scratch)
-    return _only(scratch, "*.tgz")
+    return _only(scratch.glob("*.tgz"), "packages")
 
 
 def _fetch_debian(source: TreeSource, scratch: Path, run: Runner) -> Path:
     run(["apt-get", "download", f"{source.package}={source.version}"], scratch)
     unpacked = scratch / "unpacked"
-    run(["dpkg-deb", "-x", str(_only(scratch, "*.deb")), str(unpacked)], scratch)
+    run(["dpkg-deb", "-x", str(_only(scratch.glob("*.deb"), "packages")), str(unpacked)], scratch)
     return unpacked
+
+
+def _fetch_debian_source(source: TreeSource, scratch: Path, run: Runner) -> Path:
+    # Unpacks and patches; what would build the package is not run.
+    run(["apt-get", "source", f"{source.package}={source.version}"], scratch)
+    return _only((path for path in scratch.iterdir() if path.is_dir()), "folders")
 
 
 _FETCHERS: dict[str, Callable[[TreeSource, Path, Runner], Path]] = {
     PYPI: _fetch_wheel,
     NPM: _fetch_npm,
     DEBIAN: _fetch_debian,
+    DEBIAN_SOURCE: _fetch_debian_source,
 }
 
 
-def _only(folder: Path, pattern: str) -> Path:
-    found = list(folder.glob(pattern))
+def _only(paths: Iterable[Path], what: str) -> Path:
+    found = list(paths)
     if len(found) != 1:
-        raise EnvironmentFault(f"The registry sent {len(found)} files {pattern} where one was expected")
+        raise EnvironmentFault(f"The registry sent {len(found)} {what} where one was expected")
     return found[0]

@@ -11,7 +11,7 @@ import zipfile
 from email.message import Message
 from pathlib import Path
 
-from spencer_models.data.sources import DEBIAN, NPM, PYPI, TreeSource
+from spencer_models.data.sources import DEBIAN, DEBIAN_SOURCE, NPM, PYPI, TreeSource
 from spencer_models.data.trees import STANDARD_LIBRARY, Tree
 
 _SEE_PACKAGE = "see the package"
@@ -26,7 +26,7 @@ def stated_licence(source: TreeSource, tree: Tree) -> str:
         return _of_wheel(tree.place)
     if source.registry == NPM:
         return _of_npm(tree.place)
-    if source.registry == DEBIAN:
+    if source.registry in (DEBIAN, DEBIAN_SOURCE):
         return _of_debian(tree.place, source)
     return ""
 
@@ -64,6 +64,6 @@ def _of_npm(package: Path) -> str:
 def _of_debian(place: Path, source: TreeSource) -> str:
     """The first licence that the package's copyright file names: that of the work itself."""
     root = next(p for p in (place, *place.parents) if p.name == Path(source.package_place).name)
-    found = sorted(root.glob("usr/share/doc/*/copyright"))
+    found = [*root.glob("debian/copyright"), *sorted(root.glob("usr/share/doc/*/copyright"))]
     named = _DEBIAN_LICENCE.search(found[0].read_text(encoding="utf-8", errors="replace")) if found else None
     return named.group(1).strip() if named else _SEE_PACKAGE

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from spencer_desktop.core.chunk_worker import ChunkWorker
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.languages import canonical_language
 from spencer_models.data.builder import CorpusBuilder, source_name
@@ -15,7 +20,7 @@ from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID, told_left_out
 from spencer_models.data.filters import MINED_LANGUAGES
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.licences import stated_licence
-from spencer_models.data.mining import function_chunker
+from spencer_models.data.mining import Mined, function_chunker
 from spencer_models.data.readers import FORMATS
 from spencer_models.data.sources import REGISTRIES, DataConfig, FileSource, TreeSource
 from spencer_models.data.trees import Tree, find_tree, installed_tree, package_name, tree_at
@@ -37,14 +42,35 @@ def build_corpus(
     trees, files = find_sources(config, roots)
     share = config.held_out_share
     builder = CorpusBuilder([canonical_language(x) for x in config.languages], held_out, share, share, report)
-    with function_chunker() as worker:
-        for tree_source, tree in zip(config.trees, trees, strict=True):
-            licence = tree_source.licence or stated_licence(tree_source, tree)
-            limit = tree_source.max_pairs or config.max_pairs_per_tree
-            builder.mine(tree_source, tree, licence, limit, worker)
+    for tree_source, tree, mined in _mined(builder, config.trees, trees):
+        licence = tree_source.licence or stated_licence(tree_source, tree)
+        builder.add(tree_source, mined, licence, tree_source.max_pairs or config.max_pairs_per_tree)
     for file_source, paths in zip(config.files, files, strict=True):
         builder.read(file_source, paths)
     return builder.write(folder)
+
+
+def _mined(
+    builder: CorpusBuilder, sources: Sequence[TreeSource], trees: Sequence[Tree]
+) -> Iterator[tuple[TreeSource, Tree, Mined]]:
+    """Each source with its tree and what it holds, in order; as many at once as there are cores."""
+    count = max(1, min(len(sources), os.cpu_count() or 1))
+    idle: SimpleQueue[ChunkWorker] = SimpleQueue()
+
+    def one(source: TreeSource, tree: Tree) -> tuple[TreeSource, Tree, Mined]:
+        worker = idle.get()
+        try:
+            return source, tree, builder.mined(source, tree, worker)
+        finally:
+            idle.put(worker)
+
+    with ExitStack() as stack:
+        for _ in range(count):
+            idle.put(stack.enter_context(function_chunker()))
+        pool = ThreadPoolExecutor(count, "mining")
+        # Whoever stops early waits for what is being mined, not for all that was still to come.
+        stack.callback(pool.shutdown, cancel_futures=True)
+        yield from pool.map(one, sources, trees)
 
 
 def pair_files(config: DataConfig, roots: Sequence[Path]) -> list[Path]:
@@ -103,9 +129,8 @@ def prepare_paths(
     trees = [find_tree(path) for path in paths]
     valid_share, test_share = (0.0 if named else held_out_share for named in (valid, test))
     builder = CorpusBuilder((), held_out, valid_share, test_share, report)
-    with function_chunker() as worker:
-        for source, tree in zip(sources, trees, strict=True):
-            builder.mine(source, tree, "", 0, worker)
+    for source, _, mined in _mined(builder, sources, trees):
+        builder.add(source, mined, "", 0)
     if builder.is_empty():
         raise UserError(
             f"No documented function was found in {', '.join(map(str, paths))}.",

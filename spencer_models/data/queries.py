@@ -18,6 +18,7 @@ _STOP = frozenset(
     "a an the this that these of is are be been was were its it their given specified provided which if when whether "
     "will should can may also such some any current".split()
 )
+_SPOKEN = {"csharp": "c#", "cpp": "c++", "go": "golang", "bash": "bash script"}
 _IMPERATIVE = re.compile(r"^[a-z]+$")
 
 
@@ -25,6 +26,13 @@ def terse(sentence: str) -> str:
     """The sentence as typed into a search box: no articles, no fillers, lower case."""
     kept = [w for w in re.split(r"[^\w']+", sentence) if w and w.lower() not in _STOP]
     return " ".join(kept).lower()
+
+
+def keywords(sentence: str, number: int) -> str:
+    """Two thirds of the words of the terse form, in their order; `number` says which."""
+    words = terse(sentence).split()
+    kept = [word for place, word in enumerate(words) if (number + place) % 3]
+    return " ".join(kept if len(kept) > 1 else words)
 
 
 def question(sentence: str) -> str:
@@ -55,7 +63,18 @@ def variants(sentence: str, symbol: str) -> tuple[str, ...]:
 
 
 def training_query(pair: Pair) -> str:
-    """One of the ways of asking for a pair, always the same one: most often the sentence, seldom the name."""
+    """One of the ways of asking for a pair, always the same one: most often the sentence, seldom the name.
+
+    One in six names the language, too, as people do who are used to ask the whole internet.
+    """
+    number = text_number(pair.code)
     ways = variants(pair.query, pair.symbol)
-    turn = text_number(pair.code) % 8
-    return ways[0] if turn < 3 else ways[min(len(ways) - 1, (1, 1, 2, 2, 3)[turn - 3])]
+    turn = number % 8
+    way = ways[0] if turn < 3 else ways[min(len(ways) - 1, (1, 1, 2, 2, 3)[turn - 3])]
+    if turn == 4:
+        way = keywords(pair.query, number // 1000) or way
+    language = _SPOKEN.get(pair.language, pair.language)
+    if not language or number // 8 % 6 or language in re.findall(r"[\w+#]+", way.lower()):
+        return way
+    bare = way.rstrip(" .?")
+    return (f"{language} {way}", f"{bare} {language}", f"{bare} in {language}")[number // 48 % 3]

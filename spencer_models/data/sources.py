@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-PYPI, NPM, DEBIAN = "pypi", "npm", "debian"
-REGISTRIES = (PYPI, NPM, DEBIAN)
+PYPI, NPM, DEBIAN, DEBIAN_SOURCE = "pypi", "npm", "debian", "debian-source"
+REGISTRIES = (PYPI, NPM, DEBIAN, DEBIAN_SOURCE)
 
-# A Debian package is unpacked to a folder.
-_ENDINGS = {PYPI: ".whl", NPM: ".tgz", DEBIAN: ""}
+# Debian's packages are unpacked to a folder.
+_ENDINGS = {PYPI: ".whl", NPM: ".tgz", DEBIAN: "", DEBIAN_SOURCE: ""}
 
 
 @dataclass(frozen=True, slots=True)
 class TreeSource:
     """One package whose documented functions are mined.
 
-    With an `origin`, "pypi:NAME", "npm:NAME" or "debian:NAME", it is the package NAME in that `version`, which `fetch`
-    brings to a data root, or what stands at `path` in it. Without one, `path` is a folder, a .zip or a .tar.gz relative
-    to a data root, or a folder in such an archive; with an empty `path`, too, `name` is an installed Python
-    distribution, or "python-stdlib", and `version` must be the installed one.
+    With an `origin`, "pypi:NAME", "npm:NAME", "debian:NAME" or "debian-source:NAME", it is the package NAME in that
+    `version`, which `fetch` brings to a data root, or what stands at `path` in it. Without one, `path` is a folder, a
+    .zip or a .tar.gz relative to a data root, or a folder in such an archive; with an empty `path`, too, `name` is an
+    installed Python distribution, or "python-stdlib", and `version` must be the installed one.
 
     All of the package belongs to `split`; with an empty `split`, each file goes where the hash of its path says.
     `max_pairs` 0: the limit of the corpus.

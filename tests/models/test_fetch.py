@@ -29,6 +29,7 @@ MODULE = '''def {name}(rows):
 WHEEL = TreeSource("shop", "1.2", "train", origin="pypi:shop")
 NPM = TreeSource("ol", "10.6.1", "train", origin="npm:@open/ol")
 JAVA = TreeSource("java.base", "17+1", "train", path="usr/src.zip/java.base", origin="debian:jdk-source")
+SORTS = TreeSource("sorts", "3-1", "train", origin="debian-source:sorts")
 XML = TreeSource("java.xml", "17+1", "test", path="usr/src.zip/java.xml", origin="debian:jdk-source", licence="GPL")
 
 
@@ -44,6 +45,11 @@ class Registry:
             _wheel(folder / "shop-1.2-py3-none-any.whl")
         elif command[0] == "npm":
             _npm(folder / "open-ol-10.6.1.tgz")
+        elif command[:2] == ["apt-get", "source"]:
+            (folder / "sorts-3/debian").mkdir(parents=True)
+            (folder / "sorts-3/sums.py").write_text(MODULE.format(name="least"))
+            (folder / "sorts-3/debian/copyright").write_text("License: Apache-2.0\n")
+            (folder / "sorts_3.orig.tar.xz").write_bytes(b"")
         elif command[0] == "apt-get":
             (folder / "jdk-source_17+1_all.deb").write_bytes(b"")
         elif command[0] == "dpkg-deb":
@@ -101,8 +107,18 @@ def test_each_package_is_fetched_once_to_a_place_of_its_own(tmp_path: Path) -> N
     assert len(registry.asked) == 4
 
 
+def test_a_folder_relative_to_where_the_user_stands_is_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry = Registry()
+    fetch(DataConfig(0.1, 0, trees=(JAVA,)), Path("here"), lambda text: None, registry)
+    assert (tmp_path / "here" / JAVA.place.partition("/src.zip")[0]).is_dir()
+    assert all(Path(command[-1]).is_absolute() for command in registry.asked if command[0] == "dpkg-deb")
+
+
 def test_what_was_fetched_is_mined_and_an_archive_in_a_package_by_its_folders(tmp_path: Path) -> None:
-    trees = (WHEEL, NPM, JAVA, XML)
+    trees = (WHEEL, NPM, JAVA, XML, SORTS)
     fetch(_config(*trees), tmp_path / "root", print, Registry())
     nothing = HeldOut(frozenset(), frozenset())
     summary = build_corpus(_config(*trees), [tmp_path / "root"], nothing, tmp_path / "out", print)
@@ -111,6 +127,7 @@ def test_what_was_fetched_is_mined_and_an_archive_in_a_package_by_its_folders(tm
         "ol": (1, "BSD-2-Clause"),
         "java.base": (1, "GPL-2 with exception"),
         "java.xml": (1, "GPL"),
+        "sorts": (1, "Apache-2.0"),
     }
     tree = tree_at(tmp_path / "root/debian/jdk-source-17+1/usr/src.zip/java.base")
     assert tree

@@ -129,7 +129,12 @@ def test_the_summary_says_where_everything_came_from(root: Path, tmp_path: Path)
     assert summary["pairs"] == {split: len(corpus.of(split)) for split in sorted(SPLITS)}
     assert sum(summary["labelled"].values()) == len(corpus.labelled) == 7
     assert {p.source for p in corpus.pairs} == {"one", "two", "iniconfig", "codebert", "cosqa-*", "asked"}
-    assert {corpus.group(p) for p in corpus.pairs} == {"mined", "codebert", "cosqa-*", "asked"}
+    kinds = corpus.kinds(TRAIN)
+    assert list(kinds) == ["asked, python", "codebert, python", "mined, python"]
+    assert [p for pairs in kinds.values() for p in pairs if p.source == "two"] == [
+        p for p in kinds["mined, python"] if p.source == "two"
+    ]
+    assert sum(map(len, kinds.values())) == len(corpus.of(TRAIN))
     assert corpus.of(TRAIN, "python") == corpus.of(TRAIN)
     assert corpus.of(TRAIN, "java") == ()
     assert {corpus.pairs[s.pair].source for s in corpus.sentences} <= {"one", "two", "iniconfig"}

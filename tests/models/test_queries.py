@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from spencer_desktop.core.text import code_text
 from spencer_models.config import TextConfig
 from spencer_models.data.corpus import Pair
 from spencer_models.data.keys import code_key, query_key
-from spencer_models.data.queries import question, symbol_words, terse, training_query, variants
+from spencer_models.data.queries import keywords, question, symbol_words, terse, training_query, variants
 from spencer_models.examples import training_examples
 
 
@@ -30,6 +31,9 @@ def test_variants_ask_for_the_same_thing_in_other_words() -> None:
     assert question("Parses JSON text") == "how to parse JSON text"
     assert question("The name of this") == "The name of this"
     assert terse("Return True if the value is set") == "return true value set"
+    sentence = "Return the sum of all prices paid"
+    assert [keywords(sentence, n) for n in (0, 1)] == ["sum all paid", "return sum prices paid"]
+    assert keywords("Close it", 1) == "close"
     assert symbol_words("HTTPServer.parse_request") == "http server parse request"
 
 
@@ -43,6 +47,15 @@ def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
     with_doc = sum('"""' in code.text for code in codes)
     assert 60 < with_doc < 140
     assert all(code_text(code.symbol, code.text).startswith("A.f") for code in codes)
-    ways = Counter(variants(p.query, p.symbol).index(training_query(p)) for p in pairs)
-    assert set(ways) == {0, 1, 2, 3}
+    known = [(*variants(p.query, p.symbol), *(keywords(p.query, turn) for turn in range(3))) for p in pairs]
+    ways = Counter(ways.index(training_query(p)) for ways, p in zip(known, pairs, strict=True))
+    assert set(ways) >= {0, 1, 2, 3}
+    assert sum(ways[turn] for turn in (4, 5, 6)) > 10
+    asked = [training_query(replace(p, language="cpp")) for p in pairs]
+    naming = [query for query in asked if "c++" in query]
+    assert 15 < len(naming) < 60
+    assert {query.startswith("c++ ") for query in naming} == {True, False}
+    assert {query.endswith(" in c++") for query in naming} == {True, False}
+    again = [training_query(Pair("Open C++ files", f"x{n}", "x", "", "cpp", "", "")) for n in range(99)]
+    assert max(query.lower().count("c++") for query in again) == 1
     assert [training_query(p) for p in pairs] == [training_query(p) for p in pairs]

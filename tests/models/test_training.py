@@ -76,6 +76,7 @@ def _mrr(dual: DualEncoder, reading: Reading, examples: list[Example]) -> float:
     [
         (True, {}),
         (False, {"contrasts": ("cross",), "literal": True, "temperature": 0.2}),
+        (True, {"contrasts": ("search",)}),
         (False, {"objective": "margin", "margin": 0.5}),
     ],
 )
@@ -116,7 +117,7 @@ def test_hard_negatives_join_the_batch_and_raise_its_loss(backbone: MiniLM) -> N
     losses = []
     for mined in (None, hard):
         config = DualConfig(replace(TRAINING, batch=8), contrasts=("cross",), hard_negatives=2)
-        task = DualTask(dual, backbone, examples, config, TEXT, MACHINE, lambda: 0.0, 2, mined)
+        task = DualTask(dual, backbone, examples, config, TEXT, MACHINE, lambda: 0.0, 2, hard=mined)
         batch = task.batch(0, 0.0)
         losses.append(task.backward(batch))
     rows = sum(len(part["input_ids"]) for part in batch.hard)
@@ -304,15 +305,18 @@ def test_pools_are_whole_and_what_is_dropped_is_counted() -> None:
     assert [len(p.queries) for p in pools(pairs, 10, whole=False)[0]] == [10, 10, 5]
 
 
-def test_validation_counts_each_language_once(backbone: MiniLM, reading: Reading) -> None:
+def test_validation_counts_each_kind_of_question_once(backbone: MiniLM, reading: Reading) -> None:
     pairs = tuple(
         Pair(q, f"{q} {q}", f"{q} {q}", "", language, "s", VALID)
-        for language, count in (("python", 30), ("java", 6))
+        for language, count in (("python", 60), ("java", 50), ("c", 6))
         for q in _texts(count, 4, count)
     )
     config = EvaluateConfig(valid_reranked=5, candidates=3, most_candidates=4)
-    validation = Validation(reading, config, Corpus(pairs, (), (), {}), 20)
-    assert sorted(len(p.queries) for p in validation.pools) == [6, 20]
+    validation = Validation(reading, config, Corpus(pairs, (), (), {"packages": {}}), 55)
+    # A few questions are left out where other kinds have many, and stand where none has.
+    assert [len(p.queries) for p in validation.pools] == [50, 55]
+    few = Corpus(pairs[-6:], (), (), {"packages": {}})
+    assert [len(p.queries) for p in Validation(reading, config, few, 20).pools] == [6]
     encoder = backbone.encoder("code")
     dual = DualEncoder(encoder, encoder)
     by_language = []
@@ -330,7 +334,7 @@ def test_validation_counts_each_language_once(backbone: MiniLM, reading: Reading
     assert pure < mixed
     assert validation.best_scale(scorer, recalls) == 1.0
     with pytest.raises(UserError, match="no pairs for validation"):
-        Validation(reading, EvaluateConfig(), Corpus((), (), (), {}), 20)
+        Validation(reading, EvaluateConfig(), Corpus((), (), (), {"packages": {}}), 20)
 
 
 def test_reranking_appends_the_remainder_in_recall_order() -> None:
@@ -391,3 +395,17 @@ def test_batches_cover_everything_once_an_epoch() -> None:
     spread = [np.ptp([lengths[i] for i in batches.at(step)]) for step in range(126)]
     assert np.median(spread) < 10
     assert sorted(i for batch in batches_by_length(lengths, 7, 300) for i in batch) == list(range(1003))
+
+
+def test_batches_show_what_is_repeated_in_different_batches_and_keep_groups_together() -> None:
+    random = np.random.default_rng(1)
+    groups, times = random.integers(0, 5, 400), random.integers(1, 4, 400)
+    batches = ShuffledBatches([1] * 400, 8, seed=3, times=times, groups=groups)
+    for epoch in (0, 1):
+        count = batches.per_epoch
+        seen = [batches.at(step) for step in range(count * epoch, count * (epoch + 1))]
+        assert np.bincount(np.concatenate(seen)).tolist() == times.tolist()
+        assert all(len(set(batch.tolist())) == len(batch) for batch in seen)
+        # What fills no batch of one group: at most 7 of each of 5 groups in each of 3 copies.
+        assert sum(len(batch) for batch in seen if len(set(groups[batch])) > 1) <= 7 * 5 * 3
+    assert batches.at(3).tolist() != batches.at(3 + batches.per_epoch).tolist()
