@@ -183,14 +183,11 @@ def _last(updates: Iterator[SearchUpdate]) -> SearchUpdate:
 def _show(update: SearchUpdate, asked: dict[str, Any], as_json: bool) -> int:
     """Print an answer; the exit code that goes with it."""
     if as_json:
-        facts = {"stage": update.stage.value, "elapsed_ms": round(update.elapsed_ms, 3), "notice": update.notice}
-        out.print_json({**asked, **facts, "hits": out.hits_json(update.hits)})
+        out.print_json({**asked, **out.update_json(update)})
     else:
         out.print_hits(update.hits)
-        if update.notice:
-            out.note(update.notice)
-        if not update.hits:
-            out.note("Nothing found.")
+        for note in out.notes(update):
+            out.note(note)
     return 0 if update.hits else 1
 
 

@@ -20,9 +20,11 @@ from spencer_desktop.core.engine import RepositoryStatus
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.index import CATALOG
 from spencer_desktop.core.indexer import IndexProgress, IndexReport
-from spencer_desktop.core.types import Hit
+from spencer_desktop.core.types import Hit, SearchUpdate
 
 _SNIPPET_LINES = 6
+# Below this confidence an answer is shown with a warning.
+_UNLIKELY = 0.2
 _INDEX_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm", "vectors.hnsw", "vectors.json")
 _PIPE_COLUMNS = 10_000
 
@@ -85,6 +87,23 @@ def hit_json(rank: int, hit: Hit) -> dict[str, Any]:
         "symbol": hit.symbol,
         "snippet": hit.snippet,
     }
+
+
+def update_json(update: SearchUpdate) -> dict[str, Any]:
+    """An answer for programs."""
+    sure = None if update.confidence is None else round(update.confidence, 3)
+    facts = {"stage": update.stage.value, "elapsed_ms": round(update.elapsed_ms, 3), "notice": update.notice}
+    return {**facts, "confidence": sure, "hits": hits_json(update.hits)}
+
+
+def notes(update: SearchUpdate) -> list[str]:
+    """What a person should know of an answer beside its hits."""
+    said = [update.notice] if update.notice else []
+    if not update.hits:
+        return [*said, "Nothing found."]
+    if update.confidence is not None and update.confidence < _UNLIKELY:
+        return [*said, f"Probably nothing here answers this (confidence {update.confidence:.0%})."]
+    return said
 
 
 def hits_json(hits: tuple[Hit, ...]) -> list[dict[str, Any]]:

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spencer_models.confidence import Bin, calibration_error
 from spencer_models.packing import PackSpec
 from spencer_models.results import AssistantPath
 
 CARD = "MODEL_CARD.md"
+
+_BEST = {"recall": "best cosine", "reranked": "best score of the re-ranker"}
 
 Settings = Mapping[str, object]
 """Name of a setting → its value, in the order in which a reader wants them."""
@@ -23,7 +26,8 @@ class Card:
     settings of each training, empty where there was none: then the encoder is the checkpoint's as published, the query
     encoder the code encoder's twin, and there is no re-ranker. `path` is that of Algorithm 1, where it chose the
     student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
-    They are those of the variant `measured`, each set over one pool of at most `pool` codes. `corpus` is the summary of
+    They are those of the variant `measured`, each set over one pool of at most `pool` codes. `reliability`: stage of an
+    answer → how right its confidence was on the questions that the figures are of. `corpus` is the summary of
     the corpus; `weaknesses` are sentences.
     """
 
@@ -38,6 +42,7 @@ class Card:
     questions: Mapping[str, int]
     measured: str
     pool: int
+    reliability: Mapping[str, Sequence[Bin]]
     corpus: Mapping[str, Any]
     hardware: str
     hours: float
@@ -57,6 +62,7 @@ def render(
         _introduction(spec, card, rerank_by_default=rerank_by_default),
         _variants(means, costs, spec.gate),
         _figures(card),
+        _reliability(card),
         _path(card.path) if card.path else "",
         _data(card.corpus),
         _weaknesses(spec, card.weaknesses),
@@ -137,6 +143,28 @@ def _figures(card: Card) -> str:
             "",
             *_table(["set", "questions", *ways], rows),
             "",
+        ]
+    )
+
+
+def _reliability(card: Card) -> str:
+    lines = []
+    for stage, bins in card.reliability.items():
+        rows = [[f"{b.confidence:.2f}", f"{b.right:.2f}", f"{b.n:,}"] for b in bins]
+        lines += [
+            f"By the {_BEST[stage]}: expected calibration error {calibration_error(bins):.3f}.",
+            "",
+            *_table(["confidence", "share right", "questions"], rows),
+            "",
+        ]
+    return "\n".join(
+        [
+            "## Confidence",
+            "",
+            "How likely one of the first answers is right, fitted on the validation sets and checked on the questions",
+            "above, each asked twice: with its code in the pool and without it.",
+            "",
+            *lines,
         ]
     )
 

@@ -46,14 +46,15 @@ def do(job: Job, until: Step, report: Report) -> str:
         return str(corpus)
     run = Run(recipe, corpus, job.work, report, save_seconds=60 * job.save_minutes)
     reproduction = Reproduction(run, job.command)
+    tables = recipe.evaluate.tables
     steps: dict[Step, Callable[[], object]] = {
         Step.DUAL: lambda: run.dual,
         Step.CROSS: lambda: recipe.cross and run.scorer,
-        Step.STUDENTS: lambda: reproduction.query_models,
+        Step.STUDENTS: lambda: reproduction.query_models if tables else reproduction.students and reproduction.selected,
         Step.SCORES: lambda: _scores(reproduction, job.out),
         Step.PACK: lambda: recipe.export and make_packs(reproduction),
     }
-    reproduction.check(scored=until in (Step.SCORES, Step.PACK))
+    reproduction.check(scored=tables and until in (Step.SCORES, Step.PACK))
     for step, make in steps.items():
         report(f"step {step.value}")
         made = make()
@@ -91,5 +92,7 @@ def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:
 
 
 def _scores(reproduction: Reproduction, out: Path) -> None:
+    if not reproduction.recipe.evaluate.tables:
+        return
     write_results(reproduction.results(), out)
     write_tables([out / RESULTS_NAME], out)

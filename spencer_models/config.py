@@ -170,7 +170,10 @@ class EvaluateConfig:
     re-ranked, and for Figure 5 every K up to `most_candidates`.
 
     Ranking a whole pool by the cross-encoder alone is `pool` times as dear: `cross_questions` of each pool are asked
-    so (0: all). A validation asks `valid_questions` of each language, or `valid_reranked` where it re-ranks.
+    so (0: all). A validation asks `valid_questions` of each kind, or `valid_reranked` where it re-ranks.
+
+    Without `tables` a run makes packs and no more: of the students those that Algorithm 1 trains, and no scores beside
+    those in the packs' cards.
     """
 
     languages: tuple[str, ...] = ("python", "java")
@@ -182,17 +185,20 @@ class EvaluateConfig:
     valid_reranked: int = 200
     timed_questions: int = 200
     timing_rounds: int = 5
+    tables: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
     """What a quantised variant may cost of the float32 models' mean validation MRR (`gate`).
 
-    With `weights` packs carry the code encoder's weights in float16, too: each is a checkpoint to train on from.
+    With `weights` packs carry the code encoder's weights in float16, too: each is a checkpoint to train on from. The
+    application reads `code_tokens` of a code (0: as many as training did).
     """
 
     gate: float = 0.003
     weights: bool = False
+    code_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from spencer_desktop.core.inference import Models
 from spencer_desktop.core.text import code_text, query_text
-from spencer_desktop.core.types import Ids
+from spencer_desktop.core.types import Floats, Ids
 from spencer_models.data.corpus import Corpus, text_number
 from spencer_models.metrics import gold_ranks, mrr, recall_at
-from spencer_models.retrieval import recall, rerank
+from spencer_models.retrieval import Recall, recall, rerank
 
 KS = (5, 10, 20)
 
@@ -50,13 +50,33 @@ def question_sets(corpus: Corpus, split: str, limit: int) -> list[QuestionSet]:
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a pack answered to the questions of one set.
+
+    `full` int64 [n]: the answers' places by the full encoder on both sides; `found`: what the query encoder recalled;
+    `logits` float32 [n, depth]: of the codes found, where the pack re-ranks, by `recall_scale` · cosine + logit.
+    """
+
+    name: str
+    full: Ids
+    found: Recall
+    logits: Floats | None
+    recall_scale: float
+
+
 def evaluate(models: Models, sets: Sequence[QuestionSet], ks: Sequence[int] = KS) -> dict[str, dict[str, PackScores]]:
+    """`scored` of all sets."""
+    return scored([ask(models, s, max(ks)) for s in sets], ks)
+
+
+def scored(answers: Sequence[Answers], ks: Sequence[int] = KS) -> dict[str, dict[str, PackScores]]:
     """Set → way of ranking → scores.
 
     The ways: "full" and "distilled" (recall by either query encoder), and for each K, on top of "distilled", "cross@K"
     (order of the logit alone) and "mix@K" (recall scale · cosine + logit).
     """
-    return {s.name: {way: _scores(ranks) for way, ranks in _ranks(models, s, ks).items()} for s in sets}
+    return {a.name: {way: _scores(ranks) for way, ranks in _ranks(a, ks).items()} for a in answers}
 
 
 def means(scores: Mapping[str, Mapping[str, PackScores]]) -> dict[str, float]:
@@ -71,21 +91,26 @@ def rerank_helps(scores: Mapping[str, Mapping[str, PackScores]], k: int, toleran
     return float(np.mean(gains)) > 0 and min(gains) > -tolerance
 
 
-def _ranks(models: Models, asked: QuestionSet, ks: Sequence[int]) -> dict[str, Ids]:
-    gold = np.arange(len(asked.queries), dtype=np.int64)
+def ask(models: Models, asked: QuestionSet, depth: int) -> Answers:
+    """Recalls `depth` codes for each question, and scores them where the pack has a re-ranker."""
     codes = models.code_encoder.encode(asked.codes)
+    gold = np.arange(len(asked.queries), dtype=np.int64)
     full = gold_ranks(models.code_encoder.encode(asked.queries) @ codes.T, gold)
-    width = min(max(ks), len(asked.codes))
-    found = recall(models.query_encoder.encode(asked.queries), codes, width)
-    out = {"full": full, "distilled": found.ranks}
+    found = recall(models.query_encoder.encode(asked.queries), codes, min(depth, len(asked.codes)))
     reranker, defaults = models.reranker, models.pack.manifest.rerank
     if reranker is None or defaults is None:
-        return out
+        return Answers(asked.name, full, found, None, 0.0)
     rows = zip(asked.queries, found.top, strict=True)
     logits = np.stack([reranker.score(query, [asked.codes[i] for i in row]) for query, row in rows])
-    for k in ks:
-        out[f"cross@{k}"] = rerank(found, logits, k, 0.0)
-        out[f"mix@{k}"] = rerank(found, logits, k, defaults.recall_scale)
+    return Answers(asked.name, full, found, logits, defaults.recall_scale)
+
+
+def _ranks(answers: Answers, ks: Sequence[int]) -> dict[str, Ids]:
+    out = {"full": answers.full, "distilled": answers.found.ranks}
+    if answers.logits is not None:
+        for k in ks:
+            out[f"cross@{k}"] = rerank(answers.found, answers.logits, k, 0.0)
+            out[f"mix@{k}"] = rerank(answers.found, answers.logits, k, answers.recall_scale)
     return out
 
 

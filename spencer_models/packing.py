@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +27,7 @@ from spencer_desktop.core.pack import (
     RERANKER,
     TOKENIZER,
     WEIGHTS,
+    ConfidenceCurve,
     open_pack,
 )
 from spencer_desktop.core.text import query_text
@@ -168,7 +169,13 @@ def _write(part: _Part, targets: Mapping[str, Path]) -> float:
 
 
 def write_manifest(
-    trained: Trained, spec: PackSpec, folder: Path, *, rerank_by_default: bool, figures: Mapping[str, Any]
+    trained: Trained,
+    spec: PackSpec,
+    folder: Path,
+    *,
+    rerank_by_default: bool,
+    figures: Mapping[str, Any],
+    confidence: Mapping[str, ConfidenceCurve] | None = None,
 ) -> None:
     """Writes manifest.json over the files that stand in `folder`. UserError when the application would refuse them."""
     files = {name: _file(folder / name) for name in _PARTS if (folder / name).is_file()}
@@ -184,6 +191,7 @@ def write_manifest(
         "max_pair_tokens": spec.pair_tokens,
         "text": {"query_prefix": "", "code_prefix": ""},
         "rerank": rerank if trained.scorer else None,
+        "confidence": {stage: asdict(curve) for stage, curve in (confidence or {}).items()},
         "files": files,
         "licences": [dict(entry) for entry in spec.licences],
         "figures": dict(figures),

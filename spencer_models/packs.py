@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import open_pack
+from spencer_desktop.core.pack import ConfidenceCurve, open_pack
 from spencer_models.backbones.base import Backbone, Encoder
 from spencer_models.card import CARD, Card
+from spencer_models.confidence import Bin, Observed, fitted, observed, reliability, reliability_figure
 from spencer_models.config import TrainingConfig, fingerprint
 from spencer_models.data.corpus import TEST, VALID
-from spencer_models.evaluate import POOL, PackScores, QuestionSet, evaluate, means, question_sets, rerank_helps, table
+from spencer_models.evaluate import POOL, Answers, QuestionSet, ask, means, question_sets, rerank_helps, scored, table
 from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained
+from spencer_models.plotting import save
 from spencer_models.release import describe, make_pack
 from spencer_models.reproduce import Reproduction
 
 # Graphs on a CPU answer some tens of questions a second; the gate asks for a difference of means over all sources.
 _VALID_QUESTIONS, _TEST_QUESTIONS = 100, 150
+
+_RELIABILITY = "reliability.png"
+# As in a manifest.
+_RECALL, _RERANKED = "recall", "reranked"
 
 _WEAKNESSES = (
     "Languages other than those in the table above were not trained on.",
@@ -45,7 +51,7 @@ def make_packs(reproduction: Reproduction) -> Path:
         name=recipe.name,
         version=recipe.version,
         query_tokens=recipe.text.query,
-        code_tokens=recipe.text.code,
+        code_tokens=recipe.export.code_tokens or recipe.text.code,
         pair_tokens=recipe.text.pair,
         candidates=recipe.evaluate.candidates,
         recall_scale=run.recall_scale if recipe.cross else 0.0,
@@ -55,24 +61,50 @@ def make_packs(reproduction: Reproduction) -> Path:
     )
     ks = (spec.candidates,)
     asked = question_sets(run.corpus, VALID, _VALID_QUESTIONS)
-    packed = make_pack(trained, spec, lambda p: means(_measured(p, asked, ks)), folder, run.report)
+    answered: dict[str, list[Answers]] = {}
+
+    def measure(pack: Path) -> Mapping[str, float]:
+        answered[pack.name] = _answers(pack, asked, spec.candidates)
+        return means(scored(answered[pack.name], ks))
+
+    packed = make_pack(trained, spec, measure, folder, run.report)
     if packed.means:
-        scores = _measured(folder / INT8, question_sets(run.corpus, TEST, _TEST_QUESTIONS), ks)
+        confidence = _confidence(answered[INT8], spec.candidates)
+        tested = _answers(folder / INT8, question_sets(run.corpus, TEST, _TEST_QUESTIONS), spec.candidates)
+        bins = {s: reliability(c, _observed(tested, spec.candidates, s)) for s, c in confidence.items()}
+        save(reliability_figure(bins), folder / _RELIABILITY)
+        scores = scored(tested, ks)
         run.report("int8\n" + table(scores))
         mrr = {name: {way: s.mrr for way, s in by_way.items()} for name, by_way in scores.items()}
         questions = {name: next(iter(by_way.values())).n for name, by_way in scores.items()}
         helps = bool(recipe.cross) and rerank_helps(scores, spec.candidates)
-        card = _card(reproduction, mrr, questions)
-        describe(trained, spec, packed, folder, rerank_by_default=helps, card=card)
+        card = _card(reproduction, mrr, questions, bins)
+        describe(trained, spec, packed, folder, rerank_by_default=helps, card=card, confidence=confidence)
     run.report(f"packs: {folder}")
     return folder
 
 
-def _measured(pack: Path, sets: list[QuestionSet], ks: tuple[int, ...]) -> dict[str, dict[str, PackScores]]:
-    return evaluate(Models(open_pack(pack), choose_device("auto", 0)), sets, ks)
+def _answers(pack: Path, sets: Sequence[QuestionSet], k: int) -> list[Answers]:
+    models = Models(open_pack(pack), choose_device("auto", 0))
+    # One more than K, so that something stands in the place of an answer that is taken away.
+    return [ask(models, asked, k + 1) for asked in sets]
 
 
-def _card(reproduction: Reproduction, mrr: Mapping[str, Mapping[str, float]], questions: Mapping[str, int]) -> Card:
+def _observed(answers: Sequence[Answers], k: int, stage: str) -> Observed:
+    return observed(answers, k, reranked=stage == _RERANKED)
+
+
+def _confidence(answers: Sequence[Answers], k: int) -> dict[str, ConfidenceCurve]:
+    stages = [_RECALL] + [_RERANKED] * (answers[0].logits is not None)
+    return {stage: fitted(_observed(answers, k, stage)) for stage in stages}
+
+
+def _card(
+    reproduction: Reproduction,
+    mrr: Mapping[str, Mapping[str, float]],
+    questions: Mapping[str, int],
+    bins: Mapping[str, Sequence[Bin]],
+) -> Card:
     run, recipe = reproduction.run, reproduction.recipe
     code = run.dual.code
     assert isinstance(code, Encoder)
@@ -89,6 +121,7 @@ def _card(reproduction: Reproduction, mrr: Mapping[str, Mapping[str, float]], qu
         questions=questions,
         measured=INT8,
         pool=POOL,
+        reliability=bins,
         corpus=run.summary,
         hardware=run.machine.describe(),
         hours=reproduction.training_seconds() / 3600,

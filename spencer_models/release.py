@@ -9,7 +9,7 @@ from typing import Any
 
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import MANIFEST, open_pack
+from spencer_desktop.core.pack import MANIFEST, ConfidenceCurve, open_pack
 from spencer_models.card import CARD, Card, render
 from spencer_models.data.corpus import TEST, read_corpus
 from spencer_models.evaluate import evaluate, question_sets, table
@@ -82,7 +82,14 @@ def gated_packs(
 
 
 def describe(
-    trained: Trained, spec: PackSpec, packed: Packed, folder: Path, *, rerank_by_default: bool, card: Card
+    trained: Trained,
+    spec: PackSpec,
+    packed: Packed,
+    folder: Path,
+    *,
+    rerank_by_default: bool,
+    card: Card,
+    confidence: Mapping[str, ConfidenceCurve],
 ) -> None:
     """Writes the final manifests and MODEL_CARD.md of the packs that `make_pack` wrote to `folder`."""
     figures: dict[str, Any] = {
@@ -95,7 +102,14 @@ def describe(
     }
     text = render(spec, card, packed.means, packed.costs, rerank_by_default=rerank_by_default)
     for variant in packed.means:
-        write_manifest(trained, spec, folder / variant, rerank_by_default=rerank_by_default, figures=figures)
+        write_manifest(
+            trained,
+            spec,
+            folder / variant,
+            rerank_by_default=rerank_by_default,
+            figures=figures,
+            confidence=confidence,
+        )
         (folder / variant / CARD).write_text(text, encoding="utf-8")
 
 

@@ -141,6 +141,7 @@ class Engine:
             self.models,
             candidates=self.settings.candidates or advised,
             recall_scale=rerank.recall_scale if rerank else 0.0,
+            confidence=self.models.pack.manifest.confidence,
         )
 
     def _writer(self) -> Index:

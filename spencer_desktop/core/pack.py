@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,8 +55,27 @@ class RerankDefaults:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfidenceCurve:
+    """How likely one of the first answers is right, by their best score: 1 / (1 + exp(−slope · score − intercept)).
+
+    Made by logistic regression on held-out questions half of which had no answer.
+    """
+
+    slope: float
+    intercept: float
+
+    def at(self, score: float) -> float:
+        """From 0 to 1."""
+        # The exponent is bounded: beyond it a float is 0 or 1 anyway.
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, self.slope * score + self.intercept))))
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """`manifest.json`. `space_id` names the vector space: vectors of different spaces are never compared."""
+    """`manifest.json`. `space_id` names the vector space: vectors of different spaces are never compared.
+
+    `confidence` is by the best cosine ("recall") and by what re-ranking orders by ("reranked"), where the pack says so.
+    """
 
     name: str
     version: str
@@ -67,6 +87,7 @@ class Manifest:
     query_prefix: str
     code_prefix: str
     rerank: RerankDefaults | None
+    confidence: Mapping[str, ConfidenceCurve]
     files: Mapping[str, PackFile]
     licences: tuple[Mapping[str, str], ...]
     figures: Mapping[str, Any]
@@ -158,6 +179,10 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
         rerank=None
         if rerank is None
         else RerankDefaults(_count(rerank["candidates"]), float(rerank["recall_scale"]), bool(rerank["default"])),
+        confidence={
+            _string(name): ConfidenceCurve(float(curve["slope"]), float(curve["intercept"]))
+            for name, curve in dict(raw.get("confidence", {})).items()
+        },
         files={
             _string(name): PackFile(_string(f["sha256"]), _count(f["size"])) for name, f in dict(raw["files"]).items()
         },

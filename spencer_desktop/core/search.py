@@ -21,6 +21,7 @@ from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.grep import LineMatch, literal, matching_lines
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.languages import canonical_language
+from spencer_desktop.core.pack import ConfidenceCurve
 from spencer_desktop.core.ranking import (
     Candidate,
     QuestionView,
@@ -75,14 +76,19 @@ class Searcher:
         candidates: int,
         recall_scale: float = 0.0,
         weights: Weights | None = None,
+        confidence: Mapping[str, ConfidenceCurve] | None = None,
     ) -> None:
-        """The re-ranker reads the best `candidates`; `recall_scale` is what it was trained to add cosines with."""
+        """The re-ranker reads the best `candidates`; `recall_scale` is what it was trained to add cosines with.
+
+        `confidence` as in the pack's manifest.
+        """
         self._index = index
         self._catalog = index.catalog
         self._models = models
         self._candidates = candidates
         self._recall_scale = recall_scale
         self._weights = weights or Weights()
+        self._confidence = confidence or {}
 
     def search(self, query: Query, cancelled: Cancelled = lambda: False) -> Iterator[SearchUpdate]:
         """RECALL, then RERANKED where a re-ranker runs. Stops early, without a further update, once `cancelled()`.
@@ -114,13 +120,15 @@ class Searcher:
             hits = self._hits(ranked, query.limit)
         if cancelled():
             return
-        yield _update(Stage.RECALL, hits, began, notice)
+        sure = self._confidence_of("recall", [r.cosine for r in ranked[: query.limit]])
+        yield _update(Stage.RECALL, hits, began, notice, sure)
         reranker = self._models.reranker if query.rerank else None
         if reranker is None or cancelled():
             return
-        ranked = self._rerank(reranker, text, ranked, weights)
+        ranked, evidence = self._rerank(reranker, text, ranked, weights)
         if not cancelled():
-            yield _update(Stage.RERANKED, self._hits(ranked, query.limit), began, notice)
+            sure = self._confidence_of("reranked", evidence)
+            yield _update(Stage.RERANKED, self._hits(ranked, query.limit), began, notice, sure)
 
     def similar(self, path: Path, line: int, limit: int, filters: Filters) -> SearchUpdate:
         """The chunks nearest to the one at `line` (1-based) of an indexed file, by their code vectors."""
@@ -205,7 +213,10 @@ class Searcher:
 
     # Re-ranking
 
-    def _rerank(self, reranker: Reranker, text: str, ranked: list[Ranked], weights: Weights) -> list[Ranked]:
+    def _rerank(
+        self, reranker: Reranker, text: str, ranked: list[Ranked], weights: Weights
+    ) -> tuple[list[Ranked], list[float]]:
+        """The new order, and recall scale · cosine + logit of what was read."""
         head, tail = ranked[: self._candidates], ranked[self._candidates :]
         texts = self._catalog.chunk_rows(np.array([r.row.id for r in head], np.int64))
         read = [r for r in head if r.row.id in texts]
@@ -214,7 +225,11 @@ class Searcher:
         known = cosines[~np.isnan(cosines)]
         evidence = logits + self._recall_scale * np.nan_to_num(cosines, nan=float(known.min()) if len(known) else 0.0)
         order = reranked(np.array([r.score for r in read], np.float32), evidence, weights)
-        return [read[i]._replace(score=score) for i, score in order] + tail
+        return [read[i]._replace(score=score) for i, score in order] + tail, evidence.tolist()
+
+    def _confidence_of(self, stage: str, scores: Sequence[float]) -> float | None:
+        curve, known = self._confidence.get(stage), [score for score in scores if not math.isnan(score)]
+        return curve.at(max(known)) if curve and known else None
 
     def _hits(self, ranked: list[Ranked], limit: int) -> tuple[Hit, ...]:
         shown = ranked[:limit]
@@ -322,5 +337,7 @@ def _line_hit(match: LineMatch) -> Hit:
     return Hit(row.id, match.score, *place, *what, match.text, match.line)
 
 
-def _update(stage: Stage, hits: tuple[Hit, ...], began: float, notice: str = "") -> SearchUpdate:
-    return SearchUpdate(stage, hits, 1000 * (time.perf_counter() - began), notice)
+def _update(
+    stage: Stage, hits: tuple[Hit, ...], began: float, notice: str = "", confidence: float | None = None
+) -> SearchUpdate:
+    return SearchUpdate(stage, hits, 1000 * (time.perf_counter() - began), notice, confidence)

@@ -142,12 +142,14 @@ class SearchUpdate:
     """One state of the answer: RECALL, then (where a re-ranker runs) RERANKED.
 
     `elapsed_ms` counts from the question. `notice` says in one line what the answer could not take into account.
+    `confidence`, from 0 to 1, is how likely one of the first answers is right; None where the pack cannot say.
     """
 
     stage: Stage
     hits: tuple[Hit, ...]
     elapsed_ms: float
     notice: str = ""
+    confidence: float | None = None
 
 
 class Encoder(Protocol):

@@ -180,6 +180,15 @@ def test_the_space_is_named_after_the_code_encoder(pack: Path) -> None:
     assert "space_id is not the hash" in refusal(pack)
 
 
+def test_a_pack_may_say_how_sure_it_is(pack: Path) -> None:
+    assert open_pack(pack).manifest.confidence == {}
+    write_manifest(pack, confidence={"recall": {"slope": 10, "intercept": -5}})
+    curve = open_pack(pack).manifest.confidence["recall"]
+    assert [round(curve.at(score), 3) for score in (-1e9, 0.3, 0.5, 0.7, 1e9)] == [0.0, 0.119, 0.5, 0.881, 1.0]
+    write_manifest(pack, confidence={"recall": {"slope": 10}})
+    assert "lacks or garbles 'intercept'" in refusal(pack)
+
+
 def test_a_reranker_needs_its_defaults_and_its_file(pack: Path) -> None:
     write_manifest(pack, rerank=None)
     assert not open_pack(pack).has_reranker

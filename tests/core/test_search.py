@@ -13,6 +13,7 @@ from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.chunking import chunk_file
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.index import Index
+from spencer_desktop.core.pack import ConfidenceCurve
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.search import Searcher
 from spencer_desktop.core.types import Filters, Floats, Hit, Mode, Query, SearchUpdate, Stage
@@ -227,6 +228,24 @@ def test_the_reranker_lifts_what_it_prefers(index: Index) -> None:
     recall, reranked = searcher(index, models, 20).search(Query("paint", rerank=True, limit=30))
     before, after = (paths(u.hits).index("many/9.py") for u in (recall, reranked))
     assert after < before
+
+
+def test_an_answer_is_as_sure_as_its_best_score(index: Index) -> None:
+    curves = {"recall": ConfidenceCurve(10.0, -5.0), "reranked": ConfidenceCurve(1.0, 0.0)}
+
+    class Level(FakeReranker):
+        def score(self, query: str, codes: Sequence[str]) -> Floats:
+            return np.full(len(codes), 3, np.float32)
+
+    sure = Searcher(index, FakeModels(Level("")), candidates=99, recall_scale=2.0, confidence=curves)
+    recall, reranked = sure.search(Query("parse a date", rerank=True))
+    (vector,) = FakeEncoder().encode(["parse a date"])
+    _, cosines = index.nearest(vector, 50, None)
+    assert recall.confidence == pytest.approx(curves["recall"].at(float(cosines.max())))
+    assert reranked.confidence == pytest.approx(curves["reranked"].at(3 + 2 * float(cosines.max())))
+    (textual,) = sure.search(Query("parse a date", mode=Mode.LEXICAL))
+    assert textual.confidence is None
+    assert next(iter(searcher(index).search(Query("parse a date")))).confidence is None
 
 
 def test_what_the_reranker_reads_is_the_code_with_its_header(index: Index) -> None:

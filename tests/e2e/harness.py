@@ -90,6 +90,7 @@ def _manifest(space_id: str) -> Manifest:
         query_prefix="",
         code_prefix="",
         rerank=None,
+        confidence={},
         files={},
         licences=(),
         figures={},

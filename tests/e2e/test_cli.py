@@ -13,7 +13,7 @@ import pytest
 
 from spencer_desktop import cli, cli_output, demo, doctor
 from spencer_desktop.core.languages import language_of
-from spencer_desktop.core.types import Hit
+from spencer_desktop.core.types import Hit, SearchUpdate, Stage
 from tests.e2e.conftest import Indexed
 from tests.e2e.harness import HIT_KEYS, LINUX, POSIX, Outcome, PackedFakes, spencer, write_settings
 from tests.fakes import SMALL_PROJECT, FakeReranker, write_tree
@@ -218,7 +218,7 @@ def test_every_verb_speaks_json(root: Path, data: Path, models: PackedFakes) -> 
     assert (report.code, report.json["added"], report.json["faults"]) == (0, len(SMALL_PROJECT), [])
     assert report.json["encoded"] == len(models.code_encoder.encoded) > 0
     answer = spencer("search", "date", "--json", data=data)
-    assert set(answer.json) == {"query", "mode", "stage", "elapsed_ms", "notice", "hits"}
+    assert set(answer.json) == {"query", "mode", "stage", "elapsed_ms", "notice", "confidence", "hits"}
     assert spencer("similar", f"{root}/app/colors.py:1", "--json", data=data).json["hits"]
     (listed,) = spencer("list", "--json", data=data).json
     assert (listed["name"], listed["root"], listed["files"], listed["pending"]) == ("code", str(root), 5, 0)
@@ -553,3 +553,11 @@ def test_the_data_folder_is_for_its_owner_alone(root: Path, data: Path, models: 
     write_tree(root, {"a.txt": "words\n"})
     spencer("index", root, data=data)
     assert data.stat().st_mode & 0o077 == 0
+
+
+def test_an_unlikely_answer_is_told_as_one() -> None:
+    hit = Hit(1, 0.1, "r", "/r", "a.py", 1, 2, "python", "function", "f", "def f():", "def f(): pass", 1)
+    said = {sure: cli_output.notes(SearchUpdate(Stage.RECALL, (hit,), 1.0, "so", sure)) for sure in (None, 0.9, 0.04)}
+    assert said[None] == said[0.9] == ["so"]
+    assert said[0.04] == ["so", "Probably nothing here answers this (confidence 4%)."]
+    assert cli_output.notes(SearchUpdate(Stage.RECALL, (), 1.0, "", 0.04)) == ["Nothing found."]

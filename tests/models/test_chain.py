@@ -162,6 +162,19 @@ def test_the_packs_answer_as_the_application_asks(done: tuple[Job, list[str]]) -
     assert query.stat().st_size < code.stat().st_size
 
 
+def test_without_tables_only_what_a_pack_needs_is_made(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    text = job.recipe.read_text().replace("pool = 10", "pool = 1000\ntables = false")
+    job.recipe.write_text(text.replace("gate = 1.0", "gate = 1.0\ncode_tokens = 40"))
+    folder = Path(do(job, Step.PACK, lambda line: None))
+    assert open_pack(folder / "int8").manifest.max_code_tokens == 40
+    assert {path.name.partition("-")[2].partition("-")[2].partition("-")[0] for path in job.work.glob("student-*")} == {
+        "loss_spencer"
+    }
+    assert not list(job.work.glob("results-*"))
+    assert not list(job.out.iterdir())
+
+
 def _runs(job: Job) -> dict[str, int]:
     return {str(p.relative_to(job.work)): p.stat().st_mtime_ns for p in job.work.rglob("*") if p.is_file()}
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import MANIFEST, TOKENIZER, open_pack
+from spencer_desktop.core.pack import MANIFEST, TOKENIZER, ConfidenceCurve, open_pack
 from spencer_models.backbones.base import Code, Encoder
 from spencer_models.backbones.checkpoint import checkpoint_folder
 from spencer_models.backbones.codebert import CodeBert
@@ -28,6 +28,7 @@ from spencer_models.backbones.scorer import PairScorer
 from spencer_models.backbones.transformers_stack import TokenBackbone
 from spencer_models.backbones.vocabulary import Shape
 from spencer_models.card import CARD, Card
+from spencer_models.confidence import Bin
 from spencer_models.data.corpus import Corpus, Pair, write_corpus
 from spencer_models.evaluate import PackScores, QuestionSet, evaluate, means, rerank_helps, table
 from spencer_models.packing import VARIANTS, PackSpec, Trained, check_feeding, write_manifest
@@ -50,6 +51,7 @@ SPEC = PackSpec(
     weights=True,
 )
 TEXTS = ["read the lines of a file", "sort", "def parse(text): return json of text", "x"]
+CURVE = ConfidenceCurve(8.0, -3.0)
 QUESTIONS = QuestionSet(
     "s",
     ("read a file", "parse of json", "the name of a key"),
@@ -273,6 +275,7 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         questions={"python": 1200, "java": 30},
         measured="int8",
         pool=500,
+        reliability={"recall": [Bin(0.25, 0.2, 40), Bin(0.75, 0.85, 60)]},
         corpus={
             "sha256": "abc",
             "pairs": {"train": 5000, "valid": 300},
@@ -284,13 +287,14 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         hours=1.25,
         weaknesses=["English questions only."],
     )
-    describe(bert.trained, SPEC, bert.packed, tmp_path, rerank_by_default=True, card=card)
+    describe(bert.trained, SPEC, bert.packed, tmp_path, rerank_by_default=True, card=card, confidence={"recall": CURVE})
     for variant in VARIANTS:
         pack = open_pack(tmp_path / variant)
         pack.verify()
         assert pack.manifest.rerank
         assert pack.manifest.rerank.default
         assert pack.manifest.figures["mrr"]["python"] == {"full": 0.75, "mix@3": 0.81}
+        assert pack.manifest.confidence == {"recall": CURVE}
         assert pack.manifest.figures["cost"]["int8"] == pytest.approx(bert.packed.costs["int8"], abs=1e-4)
     text = (tmp_path / "int8" / CARD).read_text(encoding="utf-8")
     for expected in (
@@ -302,6 +306,8 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         "| 5 | 6 layers (first) | 0.8990 | kept |",
         "| rich | 15 | MIT | valid | 300 |\n| docs |  | as its owner states | train 5,000 | 5,000 |",
         "- English questions only.",
+        "By the best cosine: expected calibration error 0.080.",
+        "| 0.25 | 0.20 | 40 |",
     ):
         assert expected in text
     assert text == (tmp_path / "float16" / CARD).read_text(encoding="utf-8")
