@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,7 +25,7 @@ from spencer_models.tables import write_tables
 
 def do(job: Job, until: Step, report: Report) -> str:
     """Does every step up to `until` that is not done yet and that the recipe has; returns where the result stands."""
-    recipe = _recipe(job)
+    recipe = read_recipe(job.recipe, job.checkpoint)
     if job.corpus and (job.roots or job.excluded):
         raise UserError(
             "A prepared corpus stands as it is: --data and --exclude do not change it",
@@ -63,13 +62,6 @@ def do(job: Job, until: Step, report: Report) -> str:
         if step is until:
             break
     return str(job.out if until in (Step.SCORES, Step.PACK) else job.work)
-
-
-def _recipe(job: Job) -> Recipe:
-    recipe = read_recipe(job.recipe)
-    if not job.checkpoint:
-        return recipe
-    return replace(recipe, backbone=replace(recipe.backbone, checkpoint=job.checkpoint))
 
 
 def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:

@@ -44,6 +44,9 @@ CorpusOption = Annotated[
     Path | None,
     typer.Option("--corpus", help="A prepared corpus, in place of the recipe's data.", show_default=False),
 ]
+CheckpointOption = Annotated[
+    str, typer.Option(help="The checkpoint to start from, in place of the recipe's: a folder or a hub name.")
+]
 WorkOption = Annotated[Path, typer.Option("--work", help="Where finished steps are kept.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=0, help="CPU threads (0: all cores).")]
 
@@ -104,9 +107,7 @@ def reproduce(
             show_default="results/RECIPE",
         ),
     ] = None,
-    checkpoint: Annotated[
-        str, typer.Option(help="The checkpoint to start from, in place of the recipe's: a folder or a hub name.")
-    ] = "",
+    checkpoint: CheckpointOption = "",
     work: WorkOption = Path("runs"),
     threads: ThreadsOption = 0,
     save_minutes: Annotated[
@@ -153,6 +154,19 @@ def tables(
     make_folder(out)
     for path in _torch_side("spencer_models.tables").write_tables(results, out, compact=compact):
         typer.echo(path)
+
+
+@app.command()
+def rerankers(
+    recipe: RecipeArgument,
+    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its validation split is asked.")],
+    checkpoint: CheckpointOption = "",
+    work: WorkOption = Path("runs"),
+    threads: ThreadsOption = 0,
+) -> None:
+    """Compare ways of ordering the first candidates, in quality and time; trains those that are not trained yet."""
+    bench = _torch_side("spencer_models.rerankers")
+    typer.echo(bench.compare(_recipe_path(recipe), corpus, work, checkpoint, threads, stderr_report()))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,6 +114,16 @@ class DualConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossStudentConfig:
+    """A re-ranker of fewer `layers` that learns the scores which the full one gives; packs carry it where it is
+    `shipped`."""
+
+    layers: int
+    training: TrainingConfig
+    shipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CrossConfig:
     """The re-ranker. `data` is "labelled" (matched and unmatched pairs as they stand in the corpus, Eq. 5), "random"
     (the training pairs, and as many unmatched ones drawn from them, which is how CodeBERT's labelled pairs came about)
@@ -122,7 +132,7 @@ class CrossConfig:
 
     It starts from the "checkpoint" (the paper) or from the trained "dual" encoder's code side. `loss` is "pointwise"
     (Eq. 5) or "listwise". With a `recall_scale` above 0 a candidate's logit in training is
-    `recall_scale` · cosine + logit. `depth`: how many of the best recalled codes are mined.
+    `recall_scale` · cosine + logit. `depth`: how many of the best recalled codes are mined. A `student` needs groups.
     """
 
     training: TrainingConfig
@@ -133,6 +143,7 @@ class CrossConfig:
     negatives: int = 5
     depth: int = 48
     recall_scale: float = 0.0
+    student: CrossStudentConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +239,14 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file. UserError naming what is missing, unknown, of the wrong type or out of range."""
+def read_recipe(path: Path, checkpoint: str = "") -> Recipe:
+    """The recipe in a TOML file, started from another `checkpoint` where one is given.
+
+    UserError naming what is missing, unknown, of the wrong type or out of range.
+    """
     recipe = from_toml(Recipe, read_toml(path), path.name)
+    if checkpoint:
+        recipe = replace(recipe, backbone=replace(recipe.backbone, checkpoint=checkpoint))
     trainings = {"dual": recipe.dual.training}
     choices = {
         "precision": (recipe.precision, PRECISIONS),
@@ -265,6 +281,11 @@ def read_recipe(path: Path) -> Recipe:
         bounds["cross.negatives"] = Bound(negatives, 0 < negatives <= depth, f"from 1 to cross.depth, {depth}")
         # A list needs its match at a known place.
         fits = recipe.cross.loss == "pointwise" or recipe.cross.data == "groups"
+        if student := recipe.cross.student:
+            trainings["cross.student"] = student.training
+            bounds["cross.student.layers"] = Bound(student.layers, student.layers > 0, "at least 1")
+            grouped = recipe.cross.data == "groups"
+            bounds["cross.data"] = Bound(recipe.cross.data, grouped, '"groups", for a student to learn from')
         bounds["cross.loss"] = Bound(recipe.cross.loss, fits, '"pointwise", unless cross.data is "groups"')
     if recipe.distill:
         trainings["distill"] = recipe.distill.training

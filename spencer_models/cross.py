@@ -26,7 +26,7 @@ from spencer_models.data.corpus import Labelled
 from spencer_models.data.negatives import Negatives
 from spencer_models.dual import part_rows
 from spencer_models.examples import Example, parts_of
-from spencer_models.losses import group_ranking, matching
+from spencer_models.losses import group_ranking, matching, score_matching
 from spencer_models.machine import Machine
 
 
@@ -158,7 +158,10 @@ class CrossBatch:
 
 
 class CrossTask:
-    """Trains the re-ranker on what a sampler draws; the loss is a mean over pairs (pointwise) or groups (listwise)."""
+    """Trains the re-ranker on what a sampler draws; the loss is a mean over pairs (pointwise) or groups (listwise).
+
+    With a `teacher` it learns that one's scores of the groups, and nothing from the labels.
+    """
 
     def __init__(
         self,
@@ -169,8 +172,10 @@ class CrossTask:
         max_tokens: int,
         machine: Machine,
         validate: Callable[[], float],
+        teacher: PairScorer | None = None,
     ) -> None:
         self._scorer = scorer
+        self._teacher = teacher
         self._backbone = backbone
         self._sampler = sampler
         self._config = config
@@ -193,16 +198,28 @@ class CrossTask:
         back = torch.argsort(batch.order).to(device)
         labels = batch.labels.to(device)
         recall = config.recall_scale * batch.cosines.to(device)
+        taught = None if self._teacher is None else self._groups(self._logits(self._teacher, batch)[back])
 
         def loss_of(vectors: Sequence[Tensor]) -> Tensor:
-            logits = vectors[0][back] + recall
+            logits = vectors[0][back]
+            if taught is not None:
+                # What recall adds is the same on both sides.
+                return score_matching(self._groups(logits), taught) / len(taught)
             if config.loss == "pointwise":
-                return matching(logits, labels) / len(labels)
-            groups = logits.view(-1, 1 + config.negatives)
+                return matching(logits + recall, labels) / len(labels)
+            groups = self._groups(logits + recall)
             return group_ranking(groups) / len(groups)
 
         cached = config.training.micro_batch > 0
         return backward([Pass(self._scorer, batch.parts)], loss_of, self._machine, cached=cached)
+
+    def _groups(self, values: Tensor) -> Tensor:
+        return values.view(-1, 1 + self._config.negatives)
+
+    @torch.no_grad()
+    def _logits(self, scorer: PairScorer, batch: CrossBatch) -> Tensor:
+        with self._machine.autocast():
+            return torch.cat([scorer(**self._machine.features(part)) for part in batch.parts])
 
     def validate(self) -> float:
         return self._validate()

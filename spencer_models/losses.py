@@ -85,6 +85,16 @@ def group_ranking(logits: Tensor) -> Tensor:
     return -log_softmax(logits, dim=1)[:, 0].sum()
 
 
+def score_matching(student: Tensor, teacher: Tensor) -> Tensor:
+    """Σ over groups of the mean squared difference of two [g, m] candidate logits, each less its group's mean.
+
+    Not in the paper: Margin-MSE (Hofstätter et al., arXiv 2010.02666) over all pairs of a group at once. What all
+    candidates of a group have in common moves no order and is not learnt.
+    """
+    difference = (student - student.mean(1, keepdim=True)) - (teacher - teacher.mean(1, keepdim=True))
+    return difference.square().mean(1).sum()
+
+
 def query_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """L_QD, Eq. 6: Σ_i (1 − cos(q̂_i, q_i)). Both [n, d], student and teacher vectors of the same queries."""
     return (1 - cosine_similarity(student, teacher, dim=1)).sum()

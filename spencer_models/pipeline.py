@@ -19,7 +19,7 @@ from torch import nn
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.backbones.base import Backbone, Pretrained, Stack
+from spencer_models.backbones.base import Backbone, Pretrained, Stack, compress_scorer
 from spencer_models.backbones.checkpoint import WEIGHTS_NAME, write_weights
 from spencer_models.backbones.families import FAMILIES, open_backbone
 from spencer_models.backbones.scorer import PairScorer
@@ -82,7 +82,9 @@ class Run:
         self.dual_stage = self._stage("dual", *base, replace(recipe.dual, hard_epochs=0.0))
         self.hard_stage = self._stage("dual-hard", *base, recipe.dual)
         judged = (evaluate.candidates, evaluate.most_candidates, evaluate.valid_reranked)
-        self.cross_stage = self._stage("cross", *base, recipe.dual, recipe.cross, *judged)
+        cross = recipe.cross and replace(recipe.cross, student=None)
+        self.cross_stage = self._stage("cross", *base, recipe.dual, cross, *judged)
+        self.cross_student_stage = self._stage("cross-student", *base, recipe.dual, recipe.cross, *judged)
         self.students_fingerprint = fingerprint(*base, recipe.dual, evaluate.pool)
 
     def _stage(self, kind: str, *parts: Any) -> Stage:
@@ -271,22 +273,66 @@ class Run:
 
     @cached_property
     def scorer(self) -> PairScorer:
-        """The trained re-ranker, in evaluation mode on the machine."""
-        config = self.recipe.cross
-        if config is None:
+        """The trained re-ranker that packs carry, in evaluation mode on the machine."""
+        return self.student_scorer if self._ships_student else self.full_scorer
+
+    @property
+    def _ships_student(self) -> bool:
+        cross = self.recipe.cross
+        return cross is not None and cross.student is not None and cross.student.shipped
+
+    @property
+    def _cross(self) -> CrossConfig:
+        if self.recipe.cross is None:
             raise UserError("The recipe has no [cross] section, and so no re-ranker")
-        stage = self.cross_stage
-        # The paper starts from the checkpoint; in a run of thousands of questions, what the code encoder learnt helps.
-        start = self.dual_folder / "code" if config.start == "dual" else None
+        return self.recipe.cross
+
+    @cached_property
+    def full_scorer(self) -> PairScorer:
+        """The re-ranker with all its layers, trained, in evaluation mode on the machine."""
+        config, stage = self._cross, self.cross_stage
         if not stage.is_done:
             _ = self.dual
-            scorer = self._placed(self.pretrained.scorer(config.head, start, dropout=config.training.dropout))
-            self._train_cross(stage, scorer, config)
-        scorer = self.pretrained.scorer(config.head, start)
+            fresh = self._placed(self._fresh_scorer(config.training.dropout))
+            self._train_cross(stage, fresh, config, config.training, None)
+        return self._placed(self._loaded_scorer(0.0))
+
+    @cached_property
+    def student_scorer(self) -> PairScorer:
+        """The re-ranker that learnt the full one's scores with fewer layers, in evaluation mode on the machine."""
+        config, stage = self._cross, self.cross_student_stage
+        student = config.student
+        if student is None:
+            raise UserError("The recipe has no [cross.student] section")
+        if not stage.is_done:
+            teacher = self.full_scorer
+            fresh = compress_scorer(self._loaded_scorer(student.training.dropout), student.layers)
+            self._train_cross(stage, self._placed(fresh), config, student.training, teacher)
+        scorer = compress_scorer(self._fresh_scorer(0.0), student.layers)
         scorer.load_state_dict(load_file(stage.folder / WEIGHTS_NAME))
         return self._placed(scorer)
 
-    def _train_cross(self, stage: Stage, scorer: PairScorer, config: CrossConfig) -> None:
+    def _fresh_scorer(self, dropout: float) -> PairScorer:
+        """The re-ranker as its training begins."""
+        # The paper starts from the checkpoint; in a run of thousands of questions, what the code encoder learnt helps.
+        start = self.dual_folder / "code" if self._cross.start == "dual" else None
+        return self.pretrained.scorer(self._cross.head, start, dropout=dropout)
+
+    def _loaded_scorer(self, dropout: float) -> PairScorer:
+        """The re-ranker as its training left it."""
+        scorer = self._fresh_scorer(dropout)
+        scorer.load_state_dict(load_file(self.cross_stage.folder / WEIGHTS_NAME))
+        return scorer
+
+    def _train_cross(
+        self,
+        stage: Stage,
+        scorer: PairScorer,
+        config: CrossConfig,
+        training: TrainingConfig,
+        teacher: PairScorer | None,
+    ) -> None:
+        config = replace(config, training=training)
         sampler, examples = self._sampler(config)
         recalls = self.validation.recalls(self.dual)
         task = CrossTask(
@@ -297,6 +343,7 @@ class Run:
             self.recipe.text.pair,
             self.machine,
             lambda: self.validation.reranked(scorer, recalls, config.recall_scale),
+            teacher,
         )
 
         def save() -> None:
@@ -304,7 +351,7 @@ class Run:
             (stage.folder / _SCALE_NAME).write_text(json.dumps(scale), encoding="utf-8")
             write_weights(scorer, stage.folder)
 
-        stage.train(scorer, task, self.plan(config.training, examples), self.machine, save, self.report)
+        stage.train(scorer, task, self.plan(training, examples), self.machine, save, self.report)
 
     @cached_property
     def labelled(self) -> list[tuple[Example, int]]:
@@ -333,6 +380,10 @@ class Run:
 
     @cached_property
     def recall_scale(self) -> float:
-        """How much the cosine weighs beside the re-ranker's logit: as trained, or as chosen on the validation split."""
+        """How much the cosine weighs beside the logit of `scorer`: as trained, or as chosen on the validation split."""
         _ = self.scorer
-        return float(json.loads((self.cross_stage.folder / _SCALE_NAME).read_text(encoding="utf-8")))
+        return self.scale_of(self.cross_student_stage if self._ships_student else self.cross_stage)
+
+    def scale_of(self, stage: Stage) -> float:
+        """The recall scale of one of the two trained re-rankers."""
+        return float(json.loads((stage.folder / _SCALE_NAME).read_text(encoding="utf-8")))

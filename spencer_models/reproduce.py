@@ -140,7 +140,7 @@ class Reproduction:
 
     def training_seconds(self) -> float:
         """How long all that this run trained took."""
-        stages = [self.run.dual_stage, self.run.hard_stage, self.run.cross_stage]
+        stages = [self.run.dual_stage, self.run.hard_stage, self.run.cross_stage, self.run.cross_student_stage]
         stages += self.students.stages if self.students else []
         return sum(stage.result().seconds for stage in stages if stage.is_done)
 

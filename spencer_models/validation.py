@@ -106,7 +106,8 @@ class Validation:
 
     def reranked(self, scorer: PairScorer, recalls: Sequence[Recall], scale: float) -> float:
         """MRR after re-ranking the first K by `scale` · cosine + logit."""
-        return self._mean(recalls, self.logits(scorer, recalls, self.config.candidates), self.config.candidates, scale)
+        k = self.config.candidates
+        return self.mean_mrr(recalls, self.logits(scorer, recalls, k), k, scale)
 
     def logits(self, scorer: PairScorer, recalls: Sequence[Recall], k: int) -> list[Floats]:
         """float32 [n, k] for each pool: the logits of the first `k` of each question."""
@@ -120,8 +121,9 @@ class Validation:
         """The recall scale with which re-ranking the first K does best; the smallest of equals."""
         k = self.config.candidates
         logits = self.logits(scorer, recalls, k)
-        return max(RECALL_SCALES, key=lambda scale: self._mean(recalls, logits, k, scale))
+        return max(RECALL_SCALES, key=lambda scale: self.mean_mrr(recalls, logits, k, scale))
 
-    def _mean(self, recalls: Sequence[Recall], logits: Sequence[Floats], k: int, scale: float) -> float:
+    def mean_mrr(self, recalls: Sequence[Recall], logits: Sequence[Floats], k: int, scale: float) -> float:
+        """MRR after the first `k` were ordered by `scale` · cosine + logit; `logits` float32 [n, at least k] a pool."""
         cut = [Recall(r.ranks, r.top[:, :k], r.cosines[:, :k]) for r in recalls]
         return float(np.mean([mrr(rerank(r, x, k, scale)) for r, x in zip(cut, logits, strict=True)]))

@@ -183,6 +183,16 @@ def kept_layers(depth: int, removed: int) -> tuple[int, ...]:
     return tuple(int(i) for i in np.linspace(0, depth - 1, depth - removed).round())
 
 
+def compress_scorer(scorer: PairScorer, layers: int) -> PairScorer:
+    """A copy of `scorer` with so many of its layers, chosen as for an encoder, and its head."""
+    with torch.no_grad():
+        kept = kept_layers(scorer.stack.depth, scorer.stack.depth - layers)
+        small = PairScorer(scorer.stack.thinned(kept), scorer.head)
+        small.weight.copy_(scorer.weight)
+        small.bias.copy_(scorer.bias)
+    return small
+
+
 def compress(encoder: Encoder, removed: int) -> Encoder:
     """ModelCompression(M, P) of Algorithm 1: a copy of `encoder` without `removed` of its layers."""
     with torch.no_grad():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.inference import Models, choose_device
@@ -22,6 +23,7 @@ from spencer_models.job import Job, Step
 from spencer_models.pipeline import Run
 from spencer_models.release import measure_pack
 from spencer_models.reproduce import Reproduction
+from spencer_models.rerankers import compare, max_similarity
 from spencer_models.results import (
     ASSISTANTS,
     CROSS,
@@ -257,6 +259,45 @@ def test_a_change_of_the_reranker_keeps_everything_before_it(done: tuple[Job, li
     assert later.dual_folder != run.dual_folder
     assert later.students_fingerprint != run.students_fingerprint
     assert Reproduction(other, "").folder != Reproduction(run, "").folder
+
+
+def test_a_student_of_the_reranker_is_trained_beside_it_and_shipped_where_the_recipe_says(
+    done: tuple[Job, list[str]], tmp_path: Path
+) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    recipe = tmp_path / "tiny.toml"
+    student = "[cross.student]\nlayers = 1\nshipped = true\n[cross.student.training]\n"
+    training = "epochs = 1\nbatch = 8\nlearning_rate = 1e-3\nvalidations = 1\n"
+    recipe.write_text(job.recipe.read_text() + student + training)
+    run, before = Run(read_recipe(recipe), corpus, job.work, print), _runs(job)
+    assert run.scorer is run.student_scorer
+    assert (run.scorer.stack.depth, run.full_scorer.stack.depth) == (1, 3)
+    assert run.recall_scale == run.scale_of(run.cross_student_stage)
+    assert {name: _runs(job)[name] for name in before} == before
+    (folder,) = job.work.glob("cross-student-*")
+    assert Run(read_recipe(recipe), corpus, job.work, print).scorer.stack.depth == 1
+    assert json.loads((folder / "done.json").read_text())["steps"] > 0
+
+
+def test_ways_of_reranking_stand_side_by_side(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    lines = compare(job.recipe, corpus, job.work, "", 1, lambda line: None).splitlines()
+    run = Run(read_recipe(job.recipe), corpus, job.work, print)
+    recalls = run.validation.recalls(run.dual)
+    assert f"recall alone {np.mean([(1 / r.ranks).mean() for r in recalls]):.4f}" in lines[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][1:]
+    assert [row[:2] for row in rows] == [["late interaction", "5"], ["cross-encoder, 3 layers", "5"]]
+    logits = run.validation.logits(run.scorer, recalls, 5)
+    assert float(rows[1][2]) == pytest.approx(run.validation.mean_mrr(recalls, logits, 5, 0.0), abs=1e-4)
+    assert all(float(row[3]) >= float(row[2]) for row in rows)
+
+
+def test_late_interaction_is_the_mean_of_the_best_matches() -> None:
+    query = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    code = torch.tensor([[0.6, 0.8], [0.8, -0.6], [-1.0, 0.0]])
+    assert max_similarity(query, code) == pytest.approx((0.8 + 0.8) / 2)
 
 
 def test_a_recipe_may_leave_out_what_the_baselines_do_not_have(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from spencer_models.losses import (
     matching,
     query_contrast,
     query_distillation,
+    score_matching,
 )
 
 # Unit and longer vectors whose cosines are 0.6, 0.8, 0 and 1: the losses can be added up by hand.
@@ -181,3 +182,11 @@ def test_margin_ranking_by_hand() -> None:
     queries = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
     negatives = torch.tensor([[0.0, 1.0], [0.0, 3.0]])
     assert margin_ranking(STUDENT, queries, negatives, 0.05).item() == pytest.approx(0.05 - 0.6 + 0.8, abs=1e-6)
+
+
+def test_scores_are_matched_up_to_what_a_group_has_in_common() -> None:
+    # Less their means: (-1, 0, 1) against (-2, 0, 2), and (-1, 1, 0) against the same.
+    student = torch.tensor([[1.0, 2.0, 3.0], [0.0, 2.0, 1.0]])
+    teacher = torch.tensor([[0.0, 2.0, 4.0], [7.0, 9.0, 8.0]])
+    assert score_matching(student, teacher).item() == pytest.approx(2 / 3)
+    assert score_matching(student, student + torch.tensor([[5.0], [-3.0]])).item() == pytest.approx(0, abs=1e-10)

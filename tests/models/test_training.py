@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from spencer_desktop.core.errors import UserError
-from spencer_models.backbones.base import Code, compress, kept_layers
+from spencer_models.backbones.base import Code, compress, compress_scorer, kept_layers
 from spencer_models.backbones.minilm import MiniLM
 from spencer_models.config import CrossConfig, DualConfig, EvaluateConfig, TextConfig, TrainingConfig
 from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler, labelled_examples, random_examples
@@ -226,6 +226,28 @@ def test_the_reranker_starts_at_nothing_and_learns(
     first = task.backward(task.batch(0, 0.0))
     result = _fit(task, scorer, tmp_path, 120, 4e-3)
     assert result.loss < 0.8 * first
+
+
+def test_a_shallow_reranker_learns_the_scores_of_a_deep_one(
+    tmp_path: Path,
+    backbone: MiniLM,
+    vectors,  # type: ignore[no-untyped-def]
+) -> None:
+    torch.manual_seed(1)
+    teacher = backbone.scorer("interaction").eval()
+    torch.nn.init.normal_(teacher.weight, std=0.5)
+    student = compress_scorer(teacher, 1)
+    assert student.stack.depth == 1
+    assert torch.equal(student.weight, teacher.weight)
+    sampler = _sampler(vectors)
+    task = CrossTask(student, backbone, sampler, CROSS, 48, MACHINE, lambda: 0.0, teacher)
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    first = task.backward(task.batch(0, 0.0))
+    result = _fit(task, student, tmp_path, 120, 3e-3)
+    assert result.loss < 0.5 * first
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    perfect = CrossTask(teacher, backbone, sampler, CROSS, 48, MACHINE, lambda: 0.0, teacher)
+    assert perfect.backward(perfect.batch(0, 0.0)) == pytest.approx(0, abs=1e-6)
 
 
 def test_logits_come_back_in_the_order_of_the_pairs(backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
