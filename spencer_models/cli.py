@@ -145,6 +145,20 @@ def evaluate(
 
 
 @app.command()
+def choices(
+    packs: Annotated[list[Path], typer.Argument(help="Model packs to compare.")],
+    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its validation split is asked.")],
+    questions: Annotated[int, typer.Option(min=1, help="Questions of each kind.")] = 100,
+    code_tokens: Annotated[
+        list[int] | None, typer.Option(min=8, help="Read so many tokens of a code. May be repeated.")
+    ] = None,
+) -> None:
+    """Compare packs, lengths and K in quality, size and time: what a pack's defaults are chosen from."""
+    bench = _torch_side("spencer_models.choices")
+    typer.echo(bench.compare_packs(packs, corpus, questions, code_tokens or [], stderr_report()))
+
+
+@app.command()
 def tables(
     results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold them.")],
     out: Annotated[Path, typer.Option("--out", help="Where tables.md and the figures are written.")] = Path("results"),

@@ -18,6 +18,7 @@ from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
 from spencer_models.chain import do
+from spencer_models.choices import compare_packs
 from spencer_models.config import read_recipe
 from spencer_models.job import Job, Step
 from spencer_models.pipeline import Run
@@ -175,6 +176,23 @@ def test_without_tables_only_what_a_pack_needs_is_made(tmp_path: Path) -> None:
     }
     assert not list(job.work.glob("results-*"))
     assert not list(job.out.iterdir())
+
+
+def test_packs_stand_side_by_side(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    do(job, Step.PACK, lambda line: None)
+    (folder,), (corpus,) = job.work.glob("pack-*"), job.work.glob("corpus-*")
+    packs = [folder / "float32", folder / "int8"]
+    lines = compare_packs(packs, corpus, 100, [8, 32], lambda line: None).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    header, rows = rows[0], rows[2:] if rows[1][0] == "---" else rows[1:]
+    assert [row[1] for row in rows] == ["8", "32", "8", "32"]
+    assert {len(row) for row in rows} == {len(header)}
+    # The last of the packs reads as the training did: these are the figures that the gate saw.
+    gated = json.loads((folder / "int8/manifest.json").read_text())["figures"]["validation_mrr"]["int8"]
+    assert float(rows[3][header.index("distilled")]) == pytest.approx(gated["distilled"], abs=1e-4)
+    assert float(rows[0][header.index("distilled")]) != float(rows[1][header.index("distilled")])
+    assert float(rows[3][2]) < float(rows[1][2])
 
 
 def _runs(job: Job) -> dict[str, int]:
