@@ -27,7 +27,8 @@ class Card:
     encoder the code encoder's twin, and there is no re-ranker. `path` is that of Algorithm 1, where it chose the
     student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
     They are those of the variant `measured`, each set over one pool of at most `pool` codes. `reliability`: stage of an
-    answer → how right its confidence was on the questions that the figures are of. `corpus` is the summary of
+    answer → how right its confidence was on the questions that the figures are of; `lengths`: tokens of the right code →
+    (MRR of recall, questions). `corpus` is the summary of
     the corpus; `weaknesses` are sentences.
     """
 
@@ -43,6 +44,7 @@ class Card:
     measured: str
     pool: int
     reliability: Mapping[str, Sequence[Bin]]
+    lengths: Mapping[str, tuple[float, int]]
     corpus: Mapping[str, Any]
     hardware: str
     hours: float
@@ -65,7 +67,7 @@ def render(
         _reliability(card),
         _path(card.path) if card.path else "",
         _data(card.corpus),
-        _weaknesses(spec, card.weaknesses),
+        _weaknesses(spec, card),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -223,12 +225,24 @@ def _data(corpus: Mapping[str, Any]) -> str:
     )
 
 
-def _weaknesses(spec: PackSpec, sentences: Sequence[str]) -> str:
+def _weaknesses(spec: PackSpec, card: Card) -> str:
     reads = (
         f"The models read the first {spec.code_tokens} tokens of a function and {spec.query_tokens} of a question; the "
         f"re-ranker reads {spec.pair_tokens} of both."
     )
-    return "\n".join(["## Known weaknesses", "", *(f"- {sentence}" for sentence in (reads, *sentences)), ""])
+    rows = [[name, f"{mrr:.4f}", f"{n:,}"] for name, (mrr, n) in card.lengths.items()]
+    return "\n".join(
+        [
+            "## Known weaknesses",
+            "",
+            *(f"- {sentence}" for sentence in (reads, *card.weaknesses)),
+            "",
+            "Recall by the length of the right function, over all the questions above:",
+            "",
+            *_table(["tokens", "MRR", "questions"], rows),
+            "",
+        ]
+    )
 
 
 def _layers(count: int) -> str:

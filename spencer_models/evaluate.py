@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from spencer_models.metrics import gold_ranks, mrr, recall_at
 from spencer_models.retrieval import Recall, recall, rerank
 
 KS = (5, 10, 20)
+
+_LENGTHS = (32, 64, 128, 256)
 
 POOL = 500
 """Codes of one set; the answers to its questions are among them."""
@@ -77,6 +81,23 @@ def scored(answers: Sequence[Answers], ks: Sequence[int] = KS) -> dict[str, dict
     (order of the logit alone) and "mix@K" (recall scale · cosine + logit).
     """
     return {a.name: {way: _scores(ranks) for way, ranks in _ranks(a, ks).items()} for a in answers}
+
+
+def by_length(
+    answers: Sequence[Answers], sets: Sequence[QuestionSet], tokens: Callable[[str], int]
+) -> dict[str, PackScores]:
+    """Length of the right code in `tokens` → scores of recall by "distilled" over all sets, with lengths none has left
+    out."""
+    lengths = np.array([tokens(code) for s in sets for code in s.codes[: len(s.queries)]])
+    ranks = np.concatenate([a.found.ranks for a in answers])
+    bounds = [0, *_LENGTHS, sys.maxsize]
+    members = [(lengths > low) & (lengths <= high) for low, high in pairwise(bounds)]
+    names = [
+        f"up to {_LENGTHS[0]}",
+        *(f"{low + 1} to {high}" for low, high in pairwise(_LENGTHS)),
+        f"over {_LENGTHS[-1]}",
+    ]
+    return {name: _scores(ranks[m]) for name, m in zip(names, members, strict=True) if m.any()}
 
 
 def means(scores: Mapping[str, Mapping[str, PackScores]]) -> dict[str, float]:

@@ -14,8 +14,20 @@ from spencer_models.card import CARD, Card
 from spencer_models.confidence import Bin, Observed, fitted, observed, reliability, reliability_figure
 from spencer_models.config import TrainingConfig, fingerprint
 from spencer_models.data.corpus import TEST, VALID
-from spencer_models.evaluate import POOL, Answers, QuestionSet, ask, means, question_sets, rerank_helps, scored, table
-from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained
+from spencer_models.evaluate import (
+    POOL,
+    Answers,
+    PackScores,
+    QuestionSet,
+    ask,
+    by_length,
+    means,
+    question_sets,
+    rerank_helps,
+    scored,
+    table,
+)
+from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained, application_tokenizer
 from spencer_models.plotting import save
 from spencer_models.release import describe, make_pack
 from spencer_models.reproduce import Reproduction
@@ -70,7 +82,8 @@ def make_packs(reproduction: Reproduction) -> Path:
     packed = make_pack(trained, spec, measure, folder, run.report)
     if packed.means:
         confidence = _confidence(answered[INT8], spec.candidates)
-        tested = _answers(folder / INT8, question_sets(run.corpus, TEST, _TEST_QUESTIONS), spec.candidates)
+        tests = question_sets(run.corpus, TEST, _TEST_QUESTIONS)
+        tested = _answers(folder / INT8, tests, spec.candidates)
         bins = {s: reliability(c, _observed(tested, spec.candidates, s)) for s, c in confidence.items()}
         save(reliability_figure(bins), folder / _RELIABILITY)
         scores = scored(tested, ks)
@@ -78,7 +91,10 @@ def make_packs(reproduction: Reproduction) -> Path:
         mrr = {name: {way: s.mrr for way, s in by_way.items()} for name, by_way in scores.items()}
         questions = {name: next(iter(by_way.values())).n for name, by_way in scores.items()}
         helps = bool(recipe.cross) and rerank_helps(scores, spec.candidates)
-        card = _card(reproduction, mrr, questions, bins)
+        tokenizer = application_tokenizer(trained)
+        assert tokenizer
+        lengths = by_length(tested, tests, lambda code: len(tokenizer.encode(code).ids))
+        card = _card(reproduction, mrr, questions, bins, lengths)
         describe(trained, spec, packed, folder, rerank_by_default=helps, card=card, confidence=confidence)
     run.report(f"packs: {folder}")
     return folder
@@ -104,6 +120,7 @@ def _card(
     mrr: Mapping[str, Mapping[str, float]],
     questions: Mapping[str, int],
     bins: Mapping[str, Sequence[Bin]],
+    lengths: Mapping[str, PackScores],
 ) -> Card:
     run, recipe = reproduction.run, reproduction.recipe
     code = run.dual.code
@@ -122,6 +139,7 @@ def _card(
         measured=INT8,
         pool=POOL,
         reliability=bins,
+        lengths={name: (scores.mrr, scores.n) for name, scores in lengths.items()},
         corpus=run.summary,
         hardware=run.machine.describe(),
         hours=reproduction.training_seconds() / 3600,

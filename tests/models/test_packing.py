@@ -30,10 +30,11 @@ from spencer_models.backbones.vocabulary import Shape
 from spencer_models.card import CARD, Card
 from spencer_models.confidence import Bin
 from spencer_models.data.corpus import Corpus, Pair, write_corpus
-from spencer_models.evaluate import PackScores, QuestionSet, evaluate, means, rerank_helps, table
+from spencer_models.evaluate import Answers, PackScores, QuestionSet, by_length, evaluate, means, rerank_helps, table
 from spencer_models.packing import VARIANTS, PackSpec, Trained, check_feeding, write_manifest
 from spencer_models.release import Packed, describe, gated, gated_packs, make_pack, measure_pack
 from spencer_models.results import AssistantPath, PathStep
+from spencer_models.retrieval import Recall
 from tests.models.checkpoints import write_codebert
 from tests.models.tiny import tiny_checkpoint
 
@@ -276,6 +277,7 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         measured="int8",
         pool=500,
         reliability={"recall": [Bin(0.25, 0.2, 40), Bin(0.75, 0.85, 60)]},
+        lengths={"up to 32": (0.8, 12), "over 256": (0.5, 3)},
         corpus={
             "sha256": "abc",
             "pairs": {"train": 5000, "valid": 300},
@@ -308,6 +310,7 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         "- English questions only.",
         "By the best cosine: expected calibration error 0.080.",
         "| 0.25 | 0.20 | 40 |",
+        "| over 256 | 0.5000 | 3 |",
     ):
         assert expected in text
     assert text == (tmp_path / "float16" / CARD).read_text(encoding="utf-8")
@@ -331,6 +334,23 @@ def test_evaluation_counts_as_a_naive_version_does(bert: Made) -> None:
     assert scores["mix@3"].mrr == pytest.approx(np.mean(mixed), abs=1e-4)
     assert scores["full"].n == 3
     assert table({"s": scores}).splitlines()[-1].startswith("mean")
+
+
+def test_scores_by_length_are_those_of_the_questions_whose_code_has_it() -> None:
+    sets = [
+        QuestionSet("a", ("q", "q"), ("x " * 10, "x " * 300, "x")),
+        QuestionSet("b", ("q", "q"), ("x " * 32, "x " * 33)),
+    ]
+    answers = [
+        Answers(name, np.array(ranks), Recall(np.array(ranks), np.zeros((2, 1), np.int64), np.zeros((2, 1))), None, 0.0)
+        for name, ranks in (("a", [1, 4]), ("b", [2, 5]))
+    ]
+    found = by_length(answers, sets, lambda code: len(code.split()))
+    assert {name: (s.mrr, s.n) for name, s in found.items()} == {
+        "up to 32": (0.75, 2),
+        "33 to 64": (0.2, 1),
+        "over 256": (0.25, 1),
+    }
 
 
 def test_any_pack_is_measured_on_the_test_split_of_a_corpus(bert: Made, tmp_path: Path) -> None:
