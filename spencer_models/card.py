@@ -27,9 +27,8 @@ class Card:
     encoder the code encoder's twin, and there is no re-ranker. `path` is that of Algorithm 1, where it chose the
     student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
     They are those of the variant `measured`, each set over one pool of at most `pool` codes. `reliability`: stage of an
-    answer → how right its confidence was on the questions that the figures are of; `lengths`: tokens of the right code →
-    (MRR of recall, questions). `corpus` is the summary of
-    the corpus; `weaknesses` are sentences.
+    answer → how right its confidence was on the questions that the figures are of; `lengths`: tokens of the right code
+    → (MRR of recall, questions). `corpus` is the summary of the corpus; `weaknesses` are sentences.
     """
 
     command: str
