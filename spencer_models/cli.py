@@ -138,10 +138,13 @@ def reproduce(
 def evaluate(
     pack: Annotated[Path, typer.Argument(help="The model pack to measure.")],
     corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its test split is asked.")],
-    questions: Annotated[int, typer.Option(min=1, help="Questions of each language to measure with.")] = 150,
+    questions: Annotated[int, typer.Option(min=1, help="Questions of each kind.")] = 150,
+    translations: Annotated[
+        Path | None, typer.Option(help="Ask these instead: a JSON list of test questions in several languages.")
+    ] = None,
 ) -> None:
     """Measure a model pack through the application's own inference."""
-    typer.echo(_torch_side("spencer_models.release").measure_pack(pack, corpus, questions))
+    typer.echo(_torch_side("spencer_models.release").measure_pack(pack, corpus, questions, translations))
 
 
 @app.command()

@@ -12,7 +12,7 @@ import numpy as np
 from spencer_desktop.core.inference import Models
 from spencer_desktop.core.text import code_text, query_text
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.data.corpus import Corpus, text_number
+from spencer_models.data.corpus import TEST, Corpus, text_number
 from spencer_models.metrics import gold_ranks, mrr, recall_at
 from spencer_models.retrieval import Recall, recall, rerank
 
@@ -52,6 +52,23 @@ def question_sets(corpus: Corpus, split: str, limit: int) -> list[QuestionSet]:
         asked = entries[: min(limit, POOL)]
         out.append(QuestionSet(name, tuple(q for q, _ in asked), tuple(c for _, c in entries[:POOL])))
     return out
+
+
+def translated_sets(corpus: Corpus, translations: Sequence[Mapping[str, str]]) -> list[QuestionSet]:
+    """The same questions of the test split in each language, over one pool of up to POOL codes.
+
+    `translations`: language → question; "en" is the question as it stands in the corpus. Those that are not in it are
+    left out.
+    """
+    test = sorted(corpus.of(TEST), key=lambda p: text_number(p.query + p.bare))
+    answers = {pair.query: pair for pair in test}
+    asked = [entry for entry in translations if entry["en"] in answers]
+    if not asked:
+        return []
+    own = [answers[entry["en"]] for entry in asked]
+    others = [pair for pair in test if pair not in own][: POOL - len(own)]
+    codes = tuple(code_text(pair.symbol, pair.bare) for pair in (*own, *others))
+    return [QuestionSet(x, tuple(query_text(entry[x]) for entry in asked), codes) for x in asked[0]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import MANIFEST, ConfidenceCurve, open_pack
 from spencer_models.card import CARD, Card, render
 from spencer_models.data.corpus import TEST, read_corpus
-from spencer_models.evaluate import evaluate, question_sets, table
+from spencer_models.evaluate import evaluate, question_sets, table, translated_sets
 from spencer_models.packing import FLOAT32, VARIANTS, PackSpec, Trained, check_feeding, write_graphs, write_manifest
 from spencer_models.progress import Report
 
@@ -113,9 +114,26 @@ def describe(
         (folder / variant / CARD).write_text(text, encoding="utf-8")
 
 
-def measure_pack(pack: Path, corpus: Path, questions: int) -> str:
-    """The scores of any pack on at most so many questions of each source of a corpus's test split, as a table."""
-    sets = question_sets(read_corpus(corpus), TEST, questions)
+def measure_pack(pack: Path, corpus: Path, questions: int, translations: Path | None = None) -> str:
+    """The scores of any pack on at most so many questions of each kind of a corpus's test split, as a table.
+
+    `translations` is a JSON list of objects, language code → the question, of which "en" is as it stands in the corpus:
+    with it these are asked instead, by language.
+    """
+    read = read_corpus(corpus)
+    asked = _translations(translations) if translations else None
+    sets = question_sets(read, TEST, questions) if asked is None else translated_sets(read, asked)
     if not sets:
         raise UserError(f"The corpus at {corpus} has no test split", hint="Prepare it with --test, naming a package.")
     return table(evaluate(Models(open_pack(pack), choose_device("auto", 0)), sets))
+
+
+def _translations(path: Path) -> list[dict[str, str]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        languages = {frozenset(entry) for entry in found}
+        if len(languages) != 1 or "en" not in next(iter(languages)):
+            raise ValueError('every question needs the same languages, "en" among them')
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} holds no translations ({error})") from error
+    return list(found)

@@ -336,6 +336,19 @@ def test_evaluation_counts_as_a_naive_version_does(bert: Made) -> None:
     assert table({"s": scores}).splitlines()[-1].startswith("mean")
 
 
+def test_questions_are_asked_in_other_languages_over_the_same_codes(bert: Made, tmp_path: Path) -> None:
+    pairs = tuple(Pair(t, t, t, "", "python", "own", "test") for t in TEXTS)
+    write_corpus(Corpus(pairs, (), (), {"packages": {}}), tmp_path / "corpus")
+    asked = [{"en": TEXTS[0], "de": "lies die Zeilen"}, {"en": "not in it", "de": "fehlt"}]
+    (tmp_path / "asked.json").write_text(json.dumps(asked))
+    lines = measure_pack(bert.folder / "int8", tmp_path / "corpus", 3, tmp_path / "asked.json").splitlines()
+    assert [line.split()[0] for line in lines] == ["MRR", "en", "de", "mean"]
+    assert lines[1].endswith(" 1")
+    (tmp_path / "asked.json").write_text(json.dumps([{"en": "x"}, {"de": "x"}]))
+    with pytest.raises(UserError, match=r"asked.json holds no translations \(every question needs"):
+        measure_pack(bert.folder / "int8", tmp_path / "corpus", 3, tmp_path / "asked.json")
+
+
 def test_scores_by_length_are_those_of_the_questions_whose_code_has_it() -> None:
     sets = [
         QuestionSet("a", ("q", "q"), ("x " * 10, "x " * 300, "x")),
