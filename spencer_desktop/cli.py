@@ -20,7 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from spencer_desktop import __version__, bench, demo, doctor
+from spencer_desktop import __version__, bench, demo, doctor, fusion
 from spencer_desktop import cli_output as out
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
@@ -359,15 +359,17 @@ def run_bench(
     queries: Annotated[int, typer.Option(min=10, help="How many questions to time.")] = 100,
     chunks: Annotated[int, typer.Option(min=100, help="How many chunks to index for the throughput.")] = 1500,
     rounds: Annotated[int, typer.Option(min=1, help="Throughput rounds, pipeline and bare encoder in turn.")] = 3,
+    labelled: Annotated[Path | None, typer.Option(help="Compare fusion weights on labelled questions instead.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure speed, memory, size and recall on what is indexed."""
     with _engine(context) as engine:
-        result = bench.run(engine, queries=queries, chunks=chunks, rounds=rounds, say=out.note)
-    if as_json:
-        out.print_json(result)
-    else:
-        bench.print_result(result)
+        if labelled:
+            show, result = fusion.print_result, fusion.compare(engine, labelled, out.note)
+        else:
+            show = bench.print_result
+            result = bench.run(engine, queries=queries, chunks=chunks, rounds=rounds, say=out.note)
+    out.print_json(result) if as_json else show(result)
 
 
 @app.command()

@@ -19,9 +19,11 @@ from typing import Annotated
 import typer
 
 from spencer_desktop.core.errors import EnvironmentFault, SpencerError, UserError
+from spencer_models.data.corpus import VALID, read_corpus
 from spencer_models.data.fetch import fetch as fetch_packages
 from spencer_models.data.leakage import read_held_out
 from spencer_models.data.prepare import prepare_paths
+from spencer_models.data.repository import write_repository
 from spencer_models.job import Job, Step, make_folder
 from spencer_models.progress import stderr_report
 from spencer_models.toml_config import RECIPES
@@ -69,6 +71,17 @@ def prepare(
         paths, out, held_out, valid=valid or [], test=test or [], held_out_share=held_out_share, report=stderr_report()
     )
     typer.echo(json.dumps(summary, indent=1, sort_keys=True))
+
+
+@app.command()
+def repository(
+    corpus: Annotated[Path, typer.Argument(help="A prepared corpus.")],
+    out: Annotated[Path, typer.Option("--out", help="Where code/ and questions.jsonl are written.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = VALID,
+    questions: Annotated[int, typer.Option(min=1, help="Questions of each kind.")] = 100,
+) -> None:
+    """Write a split as a repository without documentation, to index, and questions for `spencer bench --labelled`."""
+    typer.echo(f"{write_repository(read_corpus(corpus), split, questions, out):,} functions")
 
 
 @app.command()

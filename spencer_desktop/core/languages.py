@@ -234,6 +234,11 @@ def language_of(path: str, head: bytes = b"") -> str:
     return _from_head(head)
 
 
+def extension_of(language: str) -> str:
+    """The usual extension of one of `LANGUAGES`, without the dot."""
+    return _EXTENSIONS.get(language, "txt").partition(" ")[0]
+
+
 def canonical_language(name: str) -> str:
     """The known language a person means by `name` ("C++", "py", "golang"). Raises UserError that lists near matches."""
     wanted = name.strip().lower()

@@ -387,6 +387,26 @@ def test_the_code_encoder_is_warm_before_throughput_is_timed(root: Path, data: P
     assert "word" not in models.code_encoder.encoded[0]
 
 
+def test_fusion_weights_are_compared_on_labelled_questions(
+    root: Path, data: Path, tmp_path: Path, models: PackedFakes
+) -> None:
+    write_tree(root, {f"word{n:02}.py": functions(f"word{n:02}") for n in range(12)})
+    spencer("index", root, data=data)
+    file = tmp_path / "asked.jsonl"
+    rows: list[dict[str, object]] = [{"query": "word03", "path": "word03.py"}, {"query": "word04", "path": "word05.py"}]
+    file.write_text("\n".join(map(json.dumps, [*rows, {"query": "word06", "path": "word06.py", "line": 900}])))
+    done = spencer("bench", "--labelled", file, "--json", data=data)
+    assert done.code == 0
+    assert done.json["n"] == 3
+    assert [row["lexical"] for row in done.json["by_weight"]] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
+    # One is found first, one stands behind its neighbour, one has no such line.
+    alone = [done.json["lexical_alone"], *(row["plain"] for row in done.json["by_weight"])]
+    assert all(0.3333 <= mrr < 0.67 for mrr in alone)
+    assert spencer("bench", "--labelled", file, data=data).out.count("(shipped)") == 1
+    file.write_text('{"query": "word03"}')
+    assert "line 1 is not a labelled question" in spencer("bench", "--labelled", file, data=data).err
+
+
 def test_bench_needs_something_to_ask_about(root: Path, data: Path, models: PackedFakes) -> None:
     write_tree(root, {f"{n}.txt": f"plain words, number {n}\n" for n in range(12)})
     spencer("index", root, data=data)

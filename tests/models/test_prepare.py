@@ -13,10 +13,11 @@ import pytest
 
 from spencer_desktop.core.errors import UserError
 from spencer_models.data.assembly import OTHER_SPLIT, SURPLUS, Part, assemble, limit_part, split_by_hash
-from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID, Labelled, Pair, read_corpus
+from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID, Corpus, Labelled, Pair, read_corpus
 from spencer_models.data.keys import code_key, query_key
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.prepare import build_corpus, prepare_paths
+from spencer_models.data.repository import write_repository
 from spencer_models.data.sources import DataConfig, FileSource, TreeSource
 
 NOTHING = HeldOut(frozenset(), frozenset())
@@ -351,3 +352,22 @@ def test_what_a_team_may_get_wrong_is_said_in_words(shop: Path, root: Path, tmp_
     assert "python" in raised.value.hint
     assert "ruby" in raised.value.hint
     assert not (tmp_path / "out").exists()
+
+
+def test_a_split_becomes_a_repository_without_documentation(tmp_path: Path) -> None:
+    pairs = tuple(
+        Pair(f"sum {n}", f'def f{n}():\n    """Sum {n}."""', f"def f{n}():\n    pass", f"f{n}", language, source, VALID)
+        for n, (language, source) in enumerate([("python", "npm @a/b"), ("csharp", "two"), ("python", "npm @a/b")])
+    )
+    corpus = Corpus(pairs, (), (), {"packages": {"npm @a/b": {}}})
+    assert write_repository(corpus, VALID, 1, tmp_path) == 3
+    files = {p.relative_to(tmp_path / "code").as_posix(): p.read_text() for p in (tmp_path / "code").rglob("*.*")}
+    assert sorted(files) == ["npm-a-b/000000.py", "npm-a-b/000001.py", "two/000002.cs"]
+    asked = [json.loads(line) for line in (tmp_path / "questions.jsonl").read_text().splitlines()]
+    assert len(asked) == 2
+    assert all(f"f{question['query'][-1]}()" in files[question["path"]] for question in asked)
+    assert not any('"""' in text for text in files.values())
+    with pytest.raises(UserError, match="exists already"):
+        write_repository(corpus, VALID, 1, tmp_path)
+    with pytest.raises(UserError, match="no split 'test'"):
+        write_repository(corpus, TEST, 1, tmp_path / "other")
