@@ -78,13 +78,16 @@ class Run:
         device = (self.machine.device.type, self.machine.precision)
         evaluate = recipe.evaluate
         start = (recipe.backbone, self._checkpoint_hash())
-        base = (corpus, *start, recipe.text, recipe.mix, recipe.seed, *device, evaluate.valid_questions)
-        self.dual_stage = self._stage("dual", *base, replace(recipe.dual, hard_epochs=0.0))
+        shown = replace(recipe.mix, studied=0)
+        first = (corpus, *start, recipe.text, shown, recipe.seed, *device, evaluate.valid_questions)
+        self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0))
+        base = (*first, recipe.mix.studied)
         self.hard_stage = self._stage("dual-hard", *base, recipe.dual)
         judged = (evaluate.candidates, evaluate.most_candidates, evaluate.valid_reranked)
         cross = recipe.cross and replace(recipe.cross, student=None)
         self.cross_stage = self._stage("cross", *base, recipe.dual, cross, *judged)
-        self.cross_student_stage = self._stage("cross-student", *base, recipe.dual, recipe.cross, *judged)
+        student = recipe.cross and recipe.cross.student and replace(recipe.cross.student, shipped=False)
+        self.cross_student_stage = self._stage("cross-student", *base, recipe.dual, cross, student, *judged)
         self.students_fingerprint = fingerprint(*base, recipe.dual, evaluate.pool)
 
     def _stage(self, kind: str, *parts: Any) -> Stage:
