@@ -6,7 +6,6 @@ traceback), 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import sys
@@ -27,6 +26,7 @@ from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.settings import load_settings
 from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate, Stage
+from spencer_desktop.questions import batch_questions
 
 app = typer.Typer(
     name="spencer",
@@ -197,7 +197,7 @@ def _answer_batch(engine: Engine, file: Path, template: Query) -> int:
     A question that cannot be answered has no hits, and the reason goes to stderr.
     """
     code = 1
-    for number, (key, text) in enumerate(_batch_lines(file), 1):
+    for number, (key, text) in enumerate(batch_questions(file), 1):
         try:
             update = _last(engine.search(replace(template, text=text)))
         except UserError as error:
@@ -206,32 +206,8 @@ def _answer_batch(engine: Engine, file: Path, template: Query) -> int:
             update = SearchUpdate(Stage.RECALL, (), 0.0)
         if update.hits:
             code = 0
-        out.print_json({"id": key, "elapsed_ms": round(update.elapsed_ms, 3), "hits": out.hits_json(update.hits)})
+        out.print_json({"id": key, **out.update_json(update)})
     return code
-
-
-def _batch_lines(file: Path) -> list[tuple[Any, str]]:
-    try:
-        # Not `splitlines`: JSON may hold the other separators of lines that Unicode knows.
-        lines = file.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{file} cannot be read: {error}", hint="Give a UTF-8 file with one JSON object a line."
-        ) from error
-    return [_question(file, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _question(file: Path, number: int, line: str) -> tuple[Any, str]:
-    try:
-        row = json.loads(line)
-        key, text = row["id"], row["query"]
-        if not isinstance(text, str):
-            raise TypeError("the query is not a text")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{file}, line {number} is not a question", hint='Each line: {"id": 1, "query": "parse a date"}'
-        ) from error
-    return key, text
 
 
 @app.command()
@@ -359,17 +335,24 @@ def run_bench(
     queries: Annotated[int, typer.Option(min=10, help="How many questions to time.")] = 100,
     chunks: Annotated[int, typer.Option(min=100, help="How many chunks to index for the throughput.")] = 1500,
     rounds: Annotated[int, typer.Option(min=1, help="Throughput rounds, pipeline and bare encoder in turn.")] = 3,
-    labelled: Annotated[Path | None, typer.Option(help="Compare fusion weights on labelled questions instead.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure speed, memory, size and recall on what is indexed."""
     with _engine(context) as engine:
-        if labelled:
-            show, result = fusion.print_result, fusion.compare(engine, labelled, out.note)
-        else:
-            show = bench.print_result
-            result = bench.run(engine, queries=queries, chunks=chunks, rounds=rounds, say=out.note)
-    out.print_json(result) if as_json else show(result)
+        result = bench.run(engine, queries=queries, chunks=chunks, rounds=rounds, say=out.note)
+    out.print_json(result) if as_json else bench.print_result(result)
+
+
+@app.command()
+def weigh(
+    context: typer.Context,
+    questions: Annotated[Path, typer.Argument(help='{"query": …, "path": …[, "line": …]} lines.')],
+    as_json: Json = False,
+) -> None:
+    """Compare fusion weights on questions about what is indexed whose answers are known."""
+    with _engine(context) as engine:
+        result = fusion.compare(engine, questions, out.note)
+    out.print_json(result) if as_json else fusion.print_result(result)
 
 
 @app.command()

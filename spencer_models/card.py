@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spencer_models.confidence import Bin, calibration_error
+from spencer_models.confidence import UNLIKELY, Reliability
 from spencer_models.packing import PackSpec
 from spencer_models.results import AssistantPath
 
 CARD = "MODEL_CARD.md"
-
-_BEST = {"recall": "best cosine", "reranked": "best score of the re-ranker"}
 
 Settings = Mapping[str, object]
 """Name of a setting → its value, in the order in which a reader wants them."""
@@ -27,8 +25,8 @@ class Card:
     encoder the code encoder's twin, and there is no re-ranker. `path` is that of Algorithm 1, where it chose the
     student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
     They are those of the variant `measured`, each set over one pool of at most `pool` codes. `reliability`: stage of an
-    answer → how right its confidence was on the questions that the figures are of; `lengths`: tokens of the right code
-    → (MRR of recall, questions). `corpus` is the summary of the corpus; `weaknesses` are sentences.
+    answer and kind of pool → how right its confidence was on the questions that the figures are of; `lengths`: tokens
+    of the right code → (MRR of recall, questions). `corpus` is the summary of the corpus; `weaknesses` are sentences.
     """
 
     command: str
@@ -42,7 +40,7 @@ class Card:
     questions: Mapping[str, int]
     measured: str
     pool: int
-    reliability: Mapping[str, Sequence[Bin]]
+    reliability: Mapping[str, Reliability]
     lengths: Mapping[str, tuple[float, int]]
     corpus: Mapping[str, Any]
     hardware: str
@@ -63,7 +61,7 @@ def render(
         _introduction(spec, card, rerank_by_default=rerank_by_default),
         _variants(means, costs, spec.gate),
         _figures(card),
-        _reliability(card),
+        _reliability(spec, card) if card.reliability else "",
         _path(card.path) if card.path else "",
         _data(card.corpus),
         _weaknesses(spec, card),
@@ -148,24 +146,21 @@ def _figures(card: Card) -> str:
     )
 
 
-def _reliability(card: Card) -> str:
-    lines = []
-    for stage, bins in card.reliability.items():
-        rows = [[f"{b.confidence:.2f}", f"{b.right:.2f}", f"{b.n:,}"] for b in bins]
-        lines += [
-            f"By the {_BEST[stage]}: expected calibration error {calibration_error(bins):.3f}.",
-            "",
-            *_table(["confidence", "share right", "questions"], rows),
-            "",
-        ]
+def _reliability(spec: PackSpec, card: Card) -> str:
+    rows = [
+        [name, f"{found.n:,}", f"{found.error:.3f}", f"{found.warned_wrong:.0%}", f"{found.warned_right:.0%}"]
+        for name, found in card.reliability.items()
+    ]
     return "\n".join(
         [
             "## Confidence",
             "",
-            "How likely one of the first answers is right, fitted on the validation sets and checked on the questions",
-            "above, each asked twice: with its code in the pool and without it.",
+            f"How likely one of the first {spec.candidates} answers is right, fitted on the validation sets with int8",
+            "weights and checked on the questions above, each asked twice: of a pool with its code, and without it.",
+            f"Warned of are those with a confidence below {UNLIKELY:g}.",
             "",
-            *lines,
+            *_table(["by, in pools of", "asked", "calibration error", "none right: warned", "one right: warned"], rows),
+            "",
         ]
     )
 

@@ -53,7 +53,7 @@ def do(job: Job, until: Step, report: Report) -> str:
         Step.SCORES: lambda: _scores(reproduction, job.out),
         Step.PACK: lambda: recipe.export and make_packs(reproduction),
     }
-    reproduction.check(scored=tables and until in (Step.SCORES, Step.PACK))
+    reproduction.check(scored=tables and until in (Step.SCORES, Step.PACK), packed=until is Step.PACK)
     for step, make in steps.items():
         report(f"step {step.value}")
         made = make()
@@ -61,7 +61,7 @@ def do(job: Job, until: Step, report: Report) -> str:
             return str(made)
         if step is until:
             break
-    return str(job.out if until in (Step.SCORES, Step.PACK) else job.work)
+    return str(job.out if tables and until in (Step.SCORES, Step.PACK) else job.work)
 
 
 def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:

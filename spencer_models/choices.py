@@ -6,10 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from statistics import median
 
-from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
 from spencer_models.data.corpus import VALID, read_corpus
@@ -41,6 +42,8 @@ def compare_packs(
     if not sets:
         raise UserError(f"The corpus at {corpus} has no validation split", hint="Prepare it with --valid.")
     choices = [_choice(pack, tokens) for pack in packs for tokens in (code_tokens or (0,))]
+    for choice in choices:
+        _try(choice)
     found = []
     for choice in choices:
         found.append(means(evaluate(choice.models, sets)))
@@ -63,6 +66,16 @@ def compare_packs(
     return "\n".join([about, "", *lines])
 
 
+def _try(choice: Choice) -> None:
+    """UserError when the model has no places for so many tokens, before anything is measured."""
+    try:
+        choice.models.code_encoder.encode(["x " * choice.code_tokens])
+    except SpencerError as error:
+        raise UserError(
+            f"{choice.name} does not read {choice.code_tokens} tokens of a code", hint="Give fewer as --code-tokens."
+        ) from error
+
+
 def _choice(folder: Path, tokens: int) -> Choice:
     pack = open_pack(folder)
     tokens = tokens or pack.manifest.max_code_tokens
@@ -74,14 +87,19 @@ def _choice(folder: Path, tokens: int) -> Choice:
 
 def _times(choices: Sequence[Choice], sets: Sequence[QuestionSet]) -> list[tuple[float, float, float]]:
     """For each choice: functions encoded a second, milliseconds of a query, and of re-ranking (0: it cannot)."""
-    codes = [code for turn in zip(*(s.codes for s in sets), strict=False) for code in turn][:_TIMED_CODES]
-    queries = [query for turn in zip(*(s.queries for s in sets), strict=False) for query in turn][:_TIMED_QUERIES]
+    codes = _in_turn([s.codes for s in sets])[:_TIMED_CODES]
+    queries = _in_turn([s.queries for s in sets])[:_TIMED_QUERIES]
     taken: list[list[tuple[float, float, float]]] = [[] for _ in choices]
     for _ in range(_ROUNDS):
         for times, choice in zip(taken, choices, strict=True):
             times.append(_round(choice.models, codes, queries))
     # One slow moment of the machine spoils one round.
     return [(median(t[0] for t in times), median(t[1] for t in times), median(t[2] for t in times)) for times in taken]
+
+
+def _in_turn(texts: Sequence[Sequence[str]]) -> list[str]:
+    """The first of each, then the second of each, and so on."""
+    return [text for turn in zip_longest(*texts) for text in turn if text is not None]
 
 
 def _round(models: Models, codes: Sequence[str], queries: Sequence[str]) -> tuple[float, float, float]:

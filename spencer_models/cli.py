@@ -80,7 +80,7 @@ def repository(
     split: Annotated[str, typer.Option(help="train, valid or test.")] = VALID,
     questions: Annotated[int, typer.Option(min=1, help="Questions of each kind.")] = 100,
 ) -> None:
-    """Write a split as a repository without documentation, to index, and questions for `spencer bench --labelled`."""
+    """Write a split as a repository without documentation, to index, and questions for `spencer weigh`."""
     typer.echo(f"{write_repository(read_corpus(corpus), split, questions, out):,} functions")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,8 +64,8 @@ class MixConfig:
 
     `repeats`: source → how often an epoch of the dual encoder shows its pairs; all others once. `together` "source" or
     "language" makes each batch of one package or language, whose other codes are harder negatives than those of the
-    whole corpus; "" mixes all. Hard negatives are found among, and re-ranker and students learn from, `studied` of the
-    examples (0: all), which the trained encoder must read first.
+    whole corpus; "" mixes all. Hard negatives are found among, and students and a re-ranker of groups learn from,
+    `studied` of the examples (0: all), which the trained encoder must read first.
     """
 
     repeats: Mapping[str, int] = field(default_factory=dict)
@@ -245,98 +245,119 @@ def read_recipe(path: Path, checkpoint: str = "") -> Recipe:
     UserError naming what is missing, unknown, of the wrong type or out of range.
     """
     recipe = from_toml(Recipe, read_toml(path), path.name)
-    if checkpoint:
-        recipe = replace(recipe, backbone=replace(recipe.backbone, checkpoint=checkpoint))
-    trainings = {"dual": recipe.dual.training}
-    choices = {
-        "precision": (recipe.precision, PRECISIONS),
-        "backbone.pooling": (recipe.backbone.pooling, ("", *POOLINGS)),
-        "dual.objective": (recipe.dual.objective, OBJECTIVES),
-        "assistants.score": (recipe.assistants.score, STUDENT_SCORES),
-        "mix.together": (recipe.mix.together, TOGETHER),
-    } | {f"dual.contrasts[{i}]": (contrast, CONTRASTS) for i, contrast in enumerate(recipe.dual.contrasts)}
-    bounds = _evaluate_bounds(recipe.evaluate) | {
-        "dual.contrasts": Bound(recipe.dual.contrasts, len(recipe.dual.contrasts) > 0, "not empty"),
-        "dual.temperature": Bound(recipe.dual.temperature, recipe.dual.temperature > 0, "above 0"),
-        "dual.hard_epochs": Bound(recipe.dual.hard_epochs, recipe.dual.hard_epochs >= 0, "at least 0"),
-        "dual.hard_negatives": Bound(
-            recipe.dual.hard_negatives,
-            0 < recipe.dual.hard_negatives <= recipe.dual.hard_depth,
-            f"from 1 to dual.hard_depth, {recipe.dual.hard_depth}",
-        ),
-        "mix.studied": Bound(recipe.mix.studied, recipe.mix.studied >= 0, "at least 0"),
-        "assistants.removed": Bound(recipe.assistants.removed, recipe.assistants.removed > 0, "at least 1"),
-    }
-    for source, times in recipe.mix.repeats.items():
-        bounds[f"mix.repeats.{source}"] = Bound(times, times > 0, "at least 1")
-    if recipe.cross:
-        trainings["cross"] = recipe.cross.training
-        choices |= {
-            "cross.head": (recipe.cross.head, HEADS),
-            "cross.loss": (recipe.cross.loss, CROSS_LOSSES),
-            "cross.data": (recipe.cross.data, CROSS_DATA),
-            "cross.start": (recipe.cross.start, ("checkpoint", "dual")),
-        }
-        negatives, depth = recipe.cross.negatives, recipe.cross.depth
-        bounds["cross.negatives"] = Bound(negatives, 0 < negatives <= depth, f"from 1 to cross.depth, {depth}")
-        # A list needs its match at a known place.
-        fits = recipe.cross.loss == "pointwise" or recipe.cross.data == "groups"
-        if student := recipe.cross.student:
-            trainings["cross.student"] = student.training
-            bounds["cross.student.layers"] = Bound(student.layers, student.layers > 0, "at least 1")
-            grouped = recipe.cross.data == "groups"
-            bounds["cross.data"] = Bound(recipe.cross.data, grouped, '"groups", for a student to learn from')
-        bounds["cross.loss"] = Bound(recipe.cross.loss, fits, '"pointwise", unless cross.data is "groups"')
-    if recipe.distill:
-        trainings["distill"] = recipe.distill.training
-        choices["distill.queries"] = (recipe.distill.queries, QUERY_SOURCES)
-        sizes = recipe.distill.sizes
-        bounds["distill.sizes"] = Bound(sizes, all(size > 0 for size in sizes), "at least 1 each")
-        second = recipe.distill.second_pass_dropout
-        bounds["distill.second_pass_dropout"] = Bound(second, 0 < second < 1, "between 0 and 1")
-    for name, (value, known) in choices.items():
-        if value not in known:
-            raise UserError(f"{path.name}: {name} is {value!r}", hint=f"Known are {', '.join(filter(None, known))}.")
-    for section, training in trainings.items():
-        bounds |= {f"{section}.training.{name}": bound for name, bound in _training_bounds(training).items()}
-    for name, bound in bounds.items():
+    for choice in _choices(recipe):
+        if choice.value not in choice.known:
+            known = ", ".join(filter(None, choice.known))
+            raise UserError(f"{path.name}: {choice.name} is {choice.value!r}", hint=f"Known are {known}.")
+    for bound in _bounds(recipe):
         if not bound.fits:
-            value = json.dumps(bound.value)
-            raise UserError(f"{path.name}: {name} is {value}; it must be {bound.rule}")
-    return recipe
+            raise UserError(f"{path.name}: {bound.name} is {json.dumps(bound.value)}; it must be {bound.rule}")
+    return replace(recipe, backbone=replace(recipe.backbone, checkpoint=checkpoint)) if checkpoint else recipe
+
+
+class Choice(NamedTuple):
+    """A setting, its value, and the values that it may have."""
+
+    name: str
+    value: str
+    known: tuple[str, ...]
 
 
 class Bound(NamedTuple):
-    """A setting's value, whether it is within its bounds, and the bounds in words that follow "it must be"."""
+    """A setting, its value, whether it is within its bounds, and the bounds in words that follow "it must be"."""
 
+    name: str
     value: object
     fits: bool
     rule: str
 
 
-def _evaluate_bounds(config: EvaluateConfig) -> dict[str, Bound]:
+def _choices(recipe: Recipe) -> Iterator[Choice]:
+    yield Choice("precision", recipe.precision, PRECISIONS)
+    yield Choice("backbone.pooling", recipe.backbone.pooling, ("", *POOLINGS))
+    yield Choice("dual.objective", recipe.dual.objective, OBJECTIVES)
+    for number, contrast in enumerate(recipe.dual.contrasts):
+        yield Choice(f"dual.contrasts[{number}]", contrast, CONTRASTS)
+    yield Choice("mix.together", recipe.mix.together, TOGETHER)
+    yield Choice("assistants.score", recipe.assistants.score, STUDENT_SCORES)
+    if cross := recipe.cross:
+        yield Choice("cross.head", cross.head, HEADS)
+        yield Choice("cross.loss", cross.loss, CROSS_LOSSES)
+        yield Choice("cross.data", cross.data, CROSS_DATA)
+        yield Choice("cross.start", cross.start, ("checkpoint", "dual"))
+    if recipe.distill:
+        yield Choice("distill.queries", recipe.distill.queries, QUERY_SOURCES)
+
+
+def _bounds(recipe: Recipe) -> Iterator[Bound]:
+    yield from _dual_bounds(recipe.dual)
+    yield from _mix_bounds(recipe.mix)
+    if recipe.cross:
+        yield from _cross_bounds(recipe.cross)
+    if recipe.distill:
+        yield from _distill_bounds(recipe.distill)
+    yield Bound("assistants.removed", recipe.assistants.removed, recipe.assistants.removed > 0, "at least 1")
+    yield from _evaluate_bounds(recipe.evaluate)
+    if recipe.export:
+        tokens = recipe.export.code_tokens
+        yield Bound("export.code_tokens", tokens, tokens >= 0, "at least 0")
+
+
+def _dual_bounds(dual: DualConfig) -> Iterator[Bound]:
+    yield Bound("dual.contrasts", dual.contrasts, len(dual.contrasts) > 0, "not empty")
+    yield Bound("dual.temperature", dual.temperature, dual.temperature > 0, "above 0")
+    yield Bound("dual.hard_epochs", dual.hard_epochs, dual.hard_epochs >= 0, "at least 0")
+    fits = 0 < dual.hard_negatives <= dual.hard_depth
+    yield Bound("dual.hard_negatives", dual.hard_negatives, fits, f"from 1 to dual.hard_depth, {dual.hard_depth}")
+    yield from _training_bounds("dual.training", dual.training)
+
+
+def _mix_bounds(mix: MixConfig) -> Iterator[Bound]:
+    for source, times in mix.repeats.items():
+        yield Bound(f"mix.repeats.{source}", times, times > 0, "at least 1")
+    yield Bound("mix.studied", mix.studied, mix.studied >= 0, "at least 0")
+
+
+def _cross_bounds(cross: CrossConfig) -> Iterator[Bound]:
+    fits = 0 < cross.negatives <= cross.depth
+    yield Bound("cross.negatives", cross.negatives, fits, f"from 1 to cross.depth, {cross.depth}")
+    # A list needs its match at a known place.
+    grouped = cross.data == "groups"
+    fits = grouped or cross.loss == "pointwise"
+    yield Bound("cross.loss", cross.loss, fits, '"pointwise", unless cross.data is "groups"')
+    yield from _training_bounds("cross.training", cross.training)
+    if cross.student:
+        yield Bound("cross.data", cross.data, grouped, '"groups", for a student to learn from')
+        yield Bound("cross.student.layers", cross.student.layers, cross.student.layers > 0, "at least 1")
+        yield from _training_bounds("cross.student.training", cross.student.training)
+
+
+def _distill_bounds(distill: DistillConfig) -> Iterator[Bound]:
+    yield Bound("distill.sizes", distill.sizes, all(size > 0 for size in distill.sizes), "at least 1 each")
+    second = distill.second_pass_dropout
+    yield Bound("distill.second_pass_dropout", second, 0 < second < 1, "between 0 and 1")
+    yield from _training_bounds("distill.training", distill.training)
+
+
+def _evaluate_bounds(config: EvaluateConfig) -> Iterator[Bound]:
     most, pool = config.most_candidates, config.pool
     candidates = f"from 2 to evaluate.most_candidates, {most}"
-    return {
-        "evaluate.pool": Bound(pool, pool > 1, "at least 2"),
-        "evaluate.candidates": Bound(config.candidates, 1 < config.candidates <= most, candidates),
-        "evaluate.most_candidates": Bound(most, 1 < most <= pool, f"from 2 to evaluate.pool, {pool}"),
-        "evaluate.cross_questions": Bound(config.cross_questions, config.cross_questions >= 0, "at least 0"),
-        "evaluate.valid_questions": Bound(config.valid_questions, config.valid_questions > 0, "at least 1"),
-        "evaluate.valid_reranked": Bound(config.valid_reranked, config.valid_reranked > 0, "at least 1"),
-        "evaluate.timed_questions": Bound(config.timed_questions, config.timed_questions > 1, "at least 2"),
-        "evaluate.timing_rounds": Bound(config.timing_rounds, config.timing_rounds > 0, "at least 1"),
-    }
+    yield Bound("evaluate.pool", pool, pool > 1, "at least 2")
+    yield Bound("evaluate.candidates", config.candidates, 1 < config.candidates <= most, candidates)
+    yield Bound("evaluate.most_candidates", most, 1 < most <= pool, f"from 2 to evaluate.pool, {pool}")
+    yield Bound("evaluate.cross_questions", config.cross_questions, config.cross_questions >= 0, "at least 0")
+    yield Bound("evaluate.valid_questions", config.valid_questions, config.valid_questions > 0, "at least 1")
+    yield Bound("evaluate.valid_reranked", config.valid_reranked, config.valid_reranked > 0, "at least 1")
+    yield Bound("evaluate.timed_questions", config.timed_questions, config.timed_questions > 1, "at least 2")
+    yield Bound("evaluate.timing_rounds", config.timing_rounds, config.timing_rounds > 0, "at least 1")
 
 
-def _training_bounds(training: TrainingConfig) -> dict[str, Bound]:
-    return {
-        "epochs": Bound(training.epochs, training.epochs > 0, "above 0"),
-        "batch": Bound(training.batch, training.batch > 1, "at least 2"),
-        "learning_rate": Bound(training.learning_rate, training.learning_rate > 0, "above 0"),
-        "warmup": Bound(training.warmup, 0 < training.warmup < 1, "between 0 and 1"),
-        "dropout": Bound(training.dropout, 0 <= training.dropout < 1, "at least 0 and below 1"),
-        "accumulate": Bound(training.accumulate, training.accumulate > 0, "at least 1"),
-        "micro_batch": Bound(training.micro_batch, training.micro_batch >= 0, "at least 0"),
-        "validations": Bound(training.validations, training.validations > 0, "at least 1"),
-    }
+def _training_bounds(name: str, training: TrainingConfig) -> Iterator[Bound]:
+    yield Bound(f"{name}.epochs", training.epochs, training.epochs > 0, "above 0")
+    yield Bound(f"{name}.batch", training.batch, training.batch > 1, "at least 2")
+    yield Bound(f"{name}.learning_rate", training.learning_rate, training.learning_rate > 0, "above 0")
+    yield Bound(f"{name}.warmup", training.warmup, 0 < training.warmup < 1, "between 0 and 1")
+    yield Bound(f"{name}.dropout", training.dropout, 0 <= training.dropout < 1, "at least 0 and below 1")
+    yield Bound(f"{name}.accumulate", training.accumulate, training.accumulate > 0, "at least 1")
+    yield Bound(f"{name}.micro_batch", training.micro_batch, training.micro_batch >= 0, "at least 0")
+    yield Bound(f"{name}.validations", training.validations, training.validations > 0, "at least 1")

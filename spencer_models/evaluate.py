@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.inference import Models
 from spencer_desktop.core.text import code_text, query_text
 from spencer_desktop.core.types import Floats, Ids
@@ -44,9 +45,9 @@ class PackScores:
 
 
 def question_sets(corpus: Corpus, split: str, limit: int) -> list[QuestionSet]:
-    """A held-out split by source: at most `limit` questions of each over one pool. Documentation is left out."""
+    """A held-out split by kind: at most `limit` questions of each over one pool. Documentation is left out."""
     out = []
-    for name, pairs in corpus.kinds(split).items():
+    for name, pairs in corpus.judged_kinds(split).items():
         entries = [(query_text(pair.query), code_text(pair.symbol, pair.bare)) for pair in pairs]
         entries.sort(key=lambda e: text_number(e[0] + e[1]))
         asked = entries[: min(limit, POOL)]
@@ -57,16 +58,17 @@ def question_sets(corpus: Corpus, split: str, limit: int) -> list[QuestionSet]:
 def translated_sets(corpus: Corpus, translations: Sequence[Mapping[str, str]]) -> list[QuestionSet]:
     """The same questions of the test split in each language, over one pool of up to POOL codes.
 
-    `translations`: language → question; "en" is the question as it stands in the corpus. Those that are not in it are
-    left out.
+    `translations`: language → question; "en" is the question as it stands in the corpus. UserError when none of them
+    is in its test split.
     """
     test = sorted(corpus.of(TEST), key=lambda p: text_number(p.query + p.bare))
     answers = {pair.query: pair for pair in test}
-    asked = [entry for entry in translations if entry["en"] in answers]
+    asked = list({entry["en"]: entry for entry in translations if entry["en"] in answers}.values())[:POOL]
     if not asked:
-        return []
+        raise UserError("None of the translated questions is in the corpus's test split")
     own = [answers[entry["en"]] for entry in asked]
-    others = [pair for pair in test if pair not in own][: POOL - len(own)]
+    taken = set(own)
+    others = [pair for pair in test if pair not in taken][: POOL - len(own)]
     codes = tuple(code_text(pair.symbol, pair.bare) for pair in (*own, *others))
     return [QuestionSet(x, tuple(query_text(entry[x]) for entry in asked), codes) for x in asked[0]]
 
@@ -75,11 +77,14 @@ def translated_sets(corpus: Corpus, translations: Sequence[Mapping[str, str]]) -
 class Answers:
     """What a pack answered to the questions of one set.
 
-    `full` int64 [n]: the answers' places by the full encoder on both sides; `found`: what the query encoder recalled;
-    `logits` float32 [n, depth]: of the codes found, where the pack re-ranks, by `recall_scale` · cosine + logit.
+    `queries` [n, d] and `codes` [m, d]: their vectors, float32, unit rows. `full` int64 [n]: the answers' places by the
+    full encoder on both sides; `found`: what the query encoder recalled; `logits` float32 [n, depth]: of the codes
+    found, where the pack re-ranks, by `recall_scale` · cosine + logit.
     """
 
     name: str
+    queries: Floats
+    codes: Floats
     full: Ids
     found: Recall
     logits: Floats | None
@@ -134,13 +139,14 @@ def ask(models: Models, asked: QuestionSet, depth: int) -> Answers:
     codes = models.code_encoder.encode(asked.codes)
     gold = np.arange(len(asked.queries), dtype=np.int64)
     full = gold_ranks(models.code_encoder.encode(asked.queries) @ codes.T, gold)
-    found = recall(models.query_encoder.encode(asked.queries), codes, min(depth, len(asked.codes)))
+    queries = models.query_encoder.encode(asked.queries)
+    found = recall(queries, codes, min(depth, len(asked.codes)))
     reranker, defaults = models.reranker, models.pack.manifest.rerank
     if reranker is None or defaults is None:
-        return Answers(asked.name, full, found, None, 0.0)
+        return Answers(asked.name, queries, codes, full, found, None, 0.0)
     rows = zip(asked.queries, found.top, strict=True)
     logits = np.stack([reranker.score(query, [asked.codes[i] for i in row]) for query, row in rows])
-    return Answers(asked.name, full, found, logits, defaults.recall_scale)
+    return Answers(asked.name, queries, codes, full, found, logits, defaults.recall_scale)
 
 
 def _ranks(answers: Answers, ks: Sequence[int]) -> dict[str, Ids]:

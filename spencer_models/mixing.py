@@ -24,8 +24,9 @@ class Mix:
     groups: Ids | None
 
     def of(self, chosen: Ids) -> Mix:
-        """The mix of some of the examples."""
-        return Mix(self.times[chosen], None if self.groups is None else self.groups[chosen])
+        """The mix of some of the examples: of all, or of a `sample`, in which what is shown often is many already."""
+        times = self.times[chosen] if len(chosen) == len(self.times) else np.ones(len(chosen), np.int64)
+        return Mix(times, None if self.groups is None else self.groups[chosen])
 
     def sample(self, count: int, seed: int) -> Ids:
         """int64 [at most count], ascending: examples drawn as training comes upon them; all where `count` is 0."""

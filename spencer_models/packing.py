@@ -31,6 +31,7 @@ from spencer_desktop.core.pack import (
     open_pack,
 )
 from spencer_desktop.core.text import query_text
+from spencer_desktop.core.types import Stage
 from spencer_models.backbones.base import Backbone, Code, Features, Pretrained
 from spencer_models.backbones.checkpoint import read_weights
 from spencer_models.backbones.scorer import PairScorer
@@ -175,7 +176,7 @@ def write_manifest(
     *,
     rerank_by_default: bool,
     figures: Mapping[str, Any],
-    confidence: Mapping[str, ConfidenceCurve] | None = None,
+    confidence: Mapping[Stage, ConfidenceCurve] | None = None,
 ) -> None:
     """Writes manifest.json over the files that stand in `folder`. UserError when the application would refuse them."""
     files = {name: _file(folder / name) for name in _PARTS if (folder / name).is_file()}
@@ -191,12 +192,12 @@ def write_manifest(
         "max_pair_tokens": spec.pair_tokens,
         "text": {"query_prefix": "", "code_prefix": ""},
         "rerank": rerank if trained.scorer else None,
-        "confidence": {stage: asdict(curve) for stage, curve in (confidence or {}).items()},
+        "confidence": {stage.value: asdict(curve) for stage, curve in (confidence or {}).items()},
         "files": files,
         "licences": [dict(entry) for entry in spec.licences],
         "figures": dict(figures),
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     open_pack(folder).verify()
 
 

@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import ConfidenceCurve, open_pack
+from spencer_desktop.core.pack import open_pack
+from spencer_desktop.core.types import Stage
 from spencer_models.backbones.base import Backbone, Encoder
 from spencer_models.card import CARD, Card
-from spencer_models.confidence import Bin, Observed, fitted, observed, reliability, reliability_figure
+from spencer_models.confidence import (
+    Observed,
+    Reliability,
+    fitted,
+    recalled,
+    reliability,
+    reliability_figure,
+    reranked,
+)
 from spencer_models.config import TrainingConfig, fingerprint
 from spencer_models.data.corpus import TEST, VALID
 from spencer_models.evaluate import (
@@ -36,8 +45,9 @@ from spencer_models.reproduce import Reproduction
 _VALID_QUESTIONS, _TEST_QUESTIONS = 100, 150
 
 _RELIABILITY = "reliability.png"
-# As in a manifest.
-_RECALL, _RERANKED = "recall", "reranked"
+
+Sureness = Mapping[Stage, Mapping[str, Reliability]]
+"""Stage → kind of pool → how right the confidence was."""
 
 _WEAKNESSES = (
     "Languages other than those in the table above were not trained on.",
@@ -81,11 +91,14 @@ def make_packs(reproduction: Reproduction) -> Path:
 
     packed = make_pack(trained, spec, measure, folder, run.report)
     if packed.means:
-        confidence = _confidence(answered[INT8], spec.candidates)
+        confidence = {stage: fitted(seen) for stage, seen in _observed(answered[INT8], spec.candidates).items()}
         tests = question_sets(run.corpus, TEST, _TEST_QUESTIONS)
         tested = _answers(folder / INT8, tests, spec.candidates)
-        bins = {s: reliability(c, _observed(tested, spec.candidates, s)) for s, c in confidence.items()}
-        save(reliability_figure(bins), folder / _RELIABILITY)
+        sure = {
+            stage: {pool: reliability(confidence[stage], seen) for pool, seen in by_pool.items()}
+            for stage, by_pool in _observed(tested, spec.candidates).items()
+        }
+        save(reliability_figure(_by_stage_and_pool(sure)), folder / _RELIABILITY)
         scores = scored(tested, ks)
         run.report("int8\n" + table(scores))
         mrr = {name: {way: s.mrr for way, s in by_way.items()} for name, by_way in scores.items()}
@@ -94,7 +107,7 @@ def make_packs(reproduction: Reproduction) -> Path:
         tokenizer = application_tokenizer(trained)
         assert tokenizer
         lengths = by_length(tested, tests, lambda code: len(tokenizer.encode(code).ids))
-        card = _card(reproduction, mrr, questions, bins, lengths)
+        card = _card(reproduction, mrr, questions, sure, lengths)
         describe(trained, spec, packed, folder, rerank_by_default=helps, card=card, confidence=confidence)
     run.report(f"packs: {folder}")
     return folder
@@ -106,20 +119,20 @@ def _answers(pack: Path, sets: Sequence[QuestionSet], k: int) -> list[Answers]:
     return [ask(models, asked, k + 1) for asked in sets]
 
 
-def _observed(answers: Sequence[Answers], k: int, stage: str) -> Observed:
-    return observed(answers, k, reranked=stage == _RERANKED)
+def _observed(answers: Sequence[Answers], k: int) -> dict[Stage, dict[str, Observed]]:
+    seen = {Stage.RECALL: recalled(answers, k), Stage.RERANKED: reranked(answers, k)}
+    return {stage: by_pool for stage, by_pool in seen.items() if by_pool}
 
 
-def _confidence(answers: Sequence[Answers], k: int) -> dict[str, ConfidenceCurve]:
-    stages = [_RECALL] + [_RERANKED] * (answers[0].logits is not None)
-    return {stage: fitted(_observed(answers, k, stage)) for stage in stages}
+def _by_stage_and_pool(sure: Sureness) -> dict[str, Reliability]:
+    return {f"{stage.value}, {pool}": found for stage, by_pool in sure.items() for pool, found in by_pool.items()}
 
 
 def _card(
     reproduction: Reproduction,
     mrr: Mapping[str, Mapping[str, float]],
     questions: Mapping[str, int],
-    bins: Mapping[str, Sequence[Bin]],
+    sure: Sureness,
     lengths: Mapping[str, PackScores],
 ) -> Card:
     run, recipe = reproduction.run, reproduction.recipe
@@ -138,7 +151,7 @@ def _card(
         questions=questions,
         measured=INT8,
         pool=POOL,
-        reliability=bins,
+        reliability=_by_stage_and_pool(sure),
         lengths={name: (scores.mrr, scores.n) for name, scores in lengths.items()},
         corpus=run.summary,
         hardware=run.machine.describe(),

@@ -264,9 +264,10 @@ class Run:
         return hard_negatives(queries, codes, [e.query for e in self.studied.examples], depth).codes
 
     def _example_vectors(self, dual: DualEncoder, folder: Path) -> tuple[Floats, Floats]:
-        examples = self.studied.examples
-        queries = once(folder / "queries.npy", lambda: self.reading.queries(dual.query, [e.query for e in examples]))
-        codes = once(folder / "codes.npy", lambda: self.reading.codes(dual.code, [e.code for e in examples]))
+        examples, count = self.studied.examples, self.recipe.mix.studied
+        texts = [e.query for e in examples]
+        queries = once(folder / f"queries-{count}.npy", lambda: self.reading.queries(dual.query, texts))
+        codes = once(folder / f"codes-{count}.npy", lambda: self.reading.codes(dual.code, [e.code for e in examples]))
         return queries, codes
 
     @cached_property
@@ -385,7 +386,12 @@ class Run:
     def recall_scale(self) -> float:
         """How much the cosine weighs beside the logit of `scorer`: as trained, or as chosen on the validation split."""
         _ = self.scorer
-        return self.scale_of(self.cross_student_stage if self._ships_student else self.cross_stage)
+        return self.scale_of(self.shipped_cross_stage)
+
+    @property
+    def shipped_cross_stage(self) -> Stage:
+        """Where the re-ranker that packs carry stands."""
+        return self.cross_student_stage if self._ships_student else self.cross_stage
 
     def scale_of(self, stage: Stage) -> float:
         """The recall scale of one of the two trained re-rankers."""

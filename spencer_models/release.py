@@ -11,6 +11,7 @@ from typing import Any
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import MANIFEST, ConfidenceCurve, open_pack
+from spencer_desktop.core.types import Stage
 from spencer_models.card import CARD, Card, render
 from spencer_models.data.corpus import TEST, read_corpus
 from spencer_models.evaluate import evaluate, question_sets, table, translated_sets
@@ -90,7 +91,7 @@ def describe(
     *,
     rerank_by_default: bool,
     card: Card,
-    confidence: Mapping[str, ConfidenceCurve],
+    confidence: Mapping[Stage, ConfidenceCurve],
 ) -> None:
     """Writes the final manifests and MODEL_CARD.md of the packs that `make_pack` wrote to `folder`."""
     figures: dict[str, Any] = {
@@ -134,6 +135,8 @@ def _translations(path: Path) -> list[dict[str, str]]:
         languages = {frozenset(entry) for entry in found}
         if len(languages) != 1 or "en" not in next(iter(languages)):
             raise ValueError('every question needs the same languages, "en" among them')
+        if not all(isinstance(text, str) for entry in found for text in entry.values()):
+            raise ValueError("every question must be a text")
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} holds no translations ({error})") from error
     return list(found)

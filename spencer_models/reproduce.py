@@ -50,8 +50,8 @@ class Reproduction:
         self.students = Students(run) if run.recipe.distill else None
         self.command = command
 
-    def check(self, *, scored: bool) -> None:
-        """UserError for what would fail only after hours of training; where it is `scored`, the test sets, too."""
+    def check(self, *, scored: bool, packed: bool) -> None:
+        """UserError for what would fail only after hours of training; of what is `scored` or `packed` only then."""
         run, text = self.run, self.recipe.text
         if not run.examples:
             sources = (*run.summary["packages"].values(), *run.summary["files"].values())
@@ -60,7 +60,12 @@ class Reproduction:
         _ = run.validation
         if scored:
             _ = self.test_sets
-        run.backbone.codes([run.examples[0].code], text.code)
+        longest = text.code
+        if packed and self.recipe.export:
+            longest = max(longest, self.recipe.export.code_tokens)
+            if not run.corpus.of(TEST):
+                raise UserError("The corpus has no test split, which a pack's card needs", hint="Hold out a package.")
+        run.backbone.codes([run.examples[0].code], longest)
         run.backbone.queries([run.examples[0].query], text.query)
         if self.recipe.cross:
             run.pretrained.pairs([(run.examples[0].code, run.examples[0].query)], text.pair)
@@ -69,6 +74,9 @@ class Reproduction:
         if self.recipe.cross or self.recipe.distill:
             depth = self.run.pretrained.encoder("query").stack.depth
             layers = (*(self.recipe.distill.sizes if self.recipe.distill else ()), self.recipe.assistants.removed)
+            student = self.recipe.cross and self.recipe.cross.student
+            if student and student.layers >= depth:
+                raise UserError(f"The backbone has {depth} layers: cross.student.layers must be below that")
             if self.recipe.distill and not all(n < depth for n in layers):
                 raise UserError(
                     f"The backbone has {depth} layers: distill.sizes and assistants.removed must be below that",
@@ -135,12 +143,14 @@ class Reproduction:
     @cached_property
     def folder(self) -> Path:
         """Where ranking files and results stand."""
-        stages = (self.run.students_fingerprint, self.run.cross_stage.folder.name, self.recipe.evaluate)
+        stages = (self.run.students_fingerprint, self.run.shipped_cross_stage.folder.name, self.recipe.evaluate)
         return self.run.work / f"results-{fingerprint(*stages, self.recipe.distill, self.recipe.assistants)}"
 
     def training_seconds(self) -> float:
         """How long all that this run trained took."""
-        stages = [self.run.dual_stage, self.run.hard_stage, self.run.cross_stage, self.run.cross_student_stage]
+        stages = [self.run.dual_stage, self.run.hard_stage, self.run.cross_stage]
+        if self.run.shipped_cross_stage is not self.run.cross_stage:
+            stages.append(self.run.shipped_cross_stage)
         stages += self.students.stages if self.students else []
         return sum(stage.result().seconds for stage in stages if stage.is_done)
 

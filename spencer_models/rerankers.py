@@ -23,6 +23,7 @@ from spencer_models.config import read_recipe
 from spencer_models.dual import DualEncoder
 from spencer_models.encode import evaluating
 from spencer_models.examples import Pool
+from spencer_models.metrics import mrr
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
 from spencer_models.retrieval import Recall
@@ -51,32 +52,32 @@ def compare(recipe: Path, corpus: Path, work: Path, checkpoint: str, threads: in
     if threads:
         torch.set_num_threads(threads)
     run = Run(read_recipe(recipe, checkpoint), corpus, work, report)
-    _ = run.full_scorer
-    validation, encoder = run.validation, run.dual.code
-    assert isinstance(encoder, Encoder)
+    validation = run.validation
+    scorers = {"cross-encoder": run.full_scorer}
+    if run.recipe.cross and run.recipe.cross.student:
+        scorers["its student"] = run.student_scorer
     recalls = validation.recalls(run.dual)
     depth = run.recipe.evaluate.most_candidates
     pools = zip(validation.pools, recalls, strict=True)
     late = [_late_logits(run.reading, run.dual, pool, found) for pool, found in pools]
     ways = [Way("late interaction", late, lambda codes, query: _late(run.reading, run.dual, codes, query))]
-    scorers = {"cross-encoder": run.full_scorer}
-    if run.recipe.cross and run.recipe.cross.student:
-        scorers["its student"] = run.student_scorer
     for name, scorer in scorers.items():
         title = f"{name}, {scorer.stack.depth} layers"
         ways.append(Way(title, validation.logits(scorer, recalls, depth), _reader(run.reading, scorer)))
     questions = sum(len(found.ranks) for found in recalls)
-    return _table(validation, recalls, ways, [k for k in KS if k <= depth], questions)
+    return _table(validation, recalls, ways, [k for k in KS if k < depth] + [depth], questions)
 
 
 def _table(
     validation: Validation, recalls: Sequence[Recall], ways: Sequence[Way], ks: Sequence[int], questions: int
 ) -> str:
-    recall_alone = validation.mean_mrr(recalls, [np.zeros_like(r.cosines) for r in recalls], ks[0], 1.0)
+    recall_alone = float(np.mean([mrr(found.ranks) for found in recalls]))
     lines = [
         f"Mean MRR of {len(recalls)} kinds of questions ({questions:,} in all); recall alone {recall_alone:.4f}.",
         f"Milliseconds for one question: medians of {_TIMED}, all ways in turn, on",
         f"{validation.reading.machine.describe()}.",
+        "",
+        "The scale of the recall score is the best of ten for these questions, the same for all kinds.",
         "",
         "| way | K | alone | with the recall score | scale | ms |",
         "|---|---|---|---|---|---|",
@@ -84,9 +85,13 @@ def _table(
     for k in ks:
         times = _times(validation, recalls, ways, k)
         for way, ms in zip(ways, times, strict=True):
-            by_scale = {scale: validation.mean_mrr(recalls, way.logits, k, scale) for scale in RECALL_SCALES}
+            # In units of their own deviation, logits of all kinds fit one grid of scales.
+            unit = float(np.std(np.concatenate([logits[:, :k].ravel() for logits in way.logits]))) or 1.0
+            by_scale = {scale: validation.mean_mrr(recalls, way.logits, k, unit * scale) for scale in RECALL_SCALES}
             best = max(by_scale, key=lambda scale: by_scale[scale])
-            lines.append(f"| {way.name} | {k} | {by_scale[0.0]:.4f} | {by_scale[best]:.4f} | {best:g} | {ms:.0f} |")
+            lines.append(
+                f"| {way.name} | {k} | {by_scale[0.0]:.4f} | {by_scale[best]:.4f} | {unit * best:.3g} | {ms:.0f} |"
+            )
     return "\n".join(lines)
 
 

@@ -118,7 +118,7 @@ class Students:
         return replace(training, dropout=self._config.second_pass_dropout) if objective in TWO_PASSES else training
 
     def _teaching(self, teacher: QueryModel) -> Teaching:
-        name = f"questions-{fingerprint(self._config.queries)}.npy"
+        name = f"questions-{fingerprint(self._config.queries, self._run.recipe.mix.studied)}.npy"
         queries = once(teacher.folder / name, lambda: self._run.reading.queries(self.load(teacher), self._corpus.texts))
         return Teaching(self._corpus, queries, self._run.example_vectors[1])
 

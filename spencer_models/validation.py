@@ -26,9 +26,6 @@ from spencer_models.retrieval import Recall, recall, rerank
 RECALL_SCALES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 
 
-_ENOUGH = 50
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Everything that turns texts into vectors and logits: the family, the lengths and the machine."""
@@ -60,16 +57,14 @@ class Reading:
 
 
 class Validation:
-    """One validation pool of every kind of question (`Corpus.kinds`), and what is computed from them."""
+    """One validation pool of every kind of question (`Corpus.judged_kinds`), and what is computed from them."""
 
     def __init__(self, reading: Reading, config: EvaluateConfig, corpus: Corpus, questions: int) -> None:
         """At most so many `questions` of each kind. UserError when the corpus has no validation split."""
         self.reading = reading
         self.config = config
-        kinds = corpus.kinds(VALID)
-        # A handful of questions would count as much as hundreds.
-        many = [pairs for pairs in kinds.values() if len(pairs) >= _ENOUGH] or list(kinds.values())
-        self.pools: list[Pool] = [pools(pairs, questions, whole=False)[0][0] for pairs in many]
+        kinds = corpus.judged_kinds(VALID).values()
+        self.pools: list[Pool] = [pools(pairs, questions, whole=False)[0][0] for pairs in kinds]
         if not self.pools:
             raise UserError(
                 "The corpus has no pairs for validation", hint="Hold out a package or a share of the files."

@@ -10,12 +10,13 @@ import hashlib
 import json
 import math
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.types import Stage
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -33,6 +34,7 @@ _KNOWN = (*_REQUIRED, RERANKER, WEIGHTS, CONFIG)
 _MAX_MANIFEST_BYTES = 1 << 20
 _MAX_FILE_BYTES = 1 << 31
 _MAX_COUNT = 1 << 40
+_MAX_NUMBER = 1e6
 # The wire form of `StringStringEntryProto(key="location")`, without which an ONNX tensor cannot name an external file.
 _EXTERNAL_DATA_MARK = b"\x0a\x08location"
 
@@ -56,25 +58,34 @@ class RerankDefaults:
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceCurve:
-    """How likely one of the first answers is right, by their best score: 1 / (1 + exp(−slope · score − intercept)).
+    """How likely one of the first `k` answers is right, by their scores: logistic in the best of them and in its lead.
 
-    Made by logistic regression on held-out questions half of which had no answer.
+    Its lead is how far the best stands above the mean of the others. Fitted on held-out questions half of which had no
+    answer; so it takes for granted that every second question has one.
     """
 
-    slope: float
+    k: int
+    best: float
+    lead: float
     intercept: float
 
-    def at(self, score: float) -> float:
-        """From 0 to 1."""
-        # The exponent is bounded: beyond it a float is 0 or 1 anyway.
-        return 1 / (1 + math.exp(-max(-700.0, min(700.0, self.slope * score + self.intercept))))
+    def at(self, scores: Sequence[float]) -> float | None:
+        """From 0 to 1, by the first `k` scores, in any order; None when there are fewer or one is NaN."""
+        first = sorted(scores, reverse=True)[: self.k]
+        if len(first) < self.k or any(map(math.isnan, scores)):
+            return None
+        lead = first[0] - sum(first[1:]) / (self.k - 1)
+        exponent = self.best * first[0] + self.lead * lead + self.intercept
+        # Bounded: beyond it a float is 0 or 1 anyway.
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, exponent))))
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """`manifest.json`. `space_id` names the vector space: vectors of different spaces are never compared.
 
-    `confidence` is by the best cosine ("recall") and by what re-ranking orders by ("reranked"), where the pack says so.
+    `confidence` is by the cosines of the nearest codes (RECALL) and by what re-ranking orders by (RERANKED), where the
+    pack says so.
     """
 
     name: str
@@ -87,7 +98,7 @@ class Manifest:
     query_prefix: str
     code_prefix: str
     rerank: RerankDefaults | None
-    confidence: Mapping[str, ConfidenceCurve]
+    confidence: Mapping[Stage, ConfidenceCurve]
     files: Mapping[str, PackFile]
     licences: tuple[Mapping[str, str], ...]
     figures: Mapping[str, Any]
@@ -178,11 +189,8 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
         code_prefix=_string(text["code_prefix"]),
         rerank=None
         if rerank is None
-        else RerankDefaults(_count(rerank["candidates"]), float(rerank["recall_scale"]), bool(rerank["default"])),
-        confidence={
-            _string(name): ConfidenceCurve(float(curve["slope"]), float(curve["intercept"]))
-            for name, curve in dict(raw.get("confidence", {})).items()
-        },
+        else RerankDefaults(_count(rerank["candidates"]), _number(rerank["recall_scale"]), bool(rerank["default"])),
+        confidence={Stage(name): _curve(curve) for name, curve in raw.get("confidence", {}).items()},
         files={
             _string(name): PackFile(_string(f["sha256"]), _count(f["size"])) for name, f in dict(raw["files"]).items()
         },
@@ -214,6 +222,19 @@ def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MAX_COUNT:
         raise TypeError(f"a positive whole number (found {value!r})")
     return value
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= _MAX_NUMBER:
+        raise TypeError(f"a number (found {value!r})")
+    return float(value)
+
+
+def _curve(raw: Any) -> ConfidenceCurve:
+    k = _count(raw["k"])
+    if k < 2:
+        raise TypeError(f"a k of at least 2 (found {k})")
+    return ConfidenceCurve(k, *(_number(raw[name]) for name in ("best", "lead", "intercept")))
 
 
 def _damaged(directory: Path, what: str) -> UserError:

@@ -76,7 +76,7 @@ class Searcher:
         candidates: int,
         recall_scale: float = 0.0,
         weights: Weights | None = None,
-        confidence: Mapping[str, ConfidenceCurve] | None = None,
+        confidence: Mapping[Stage, ConfidenceCurve] | None = None,
     ) -> None:
         """The re-ranker reads the best `candidates`; `recall_scale` is what it was trained to add cosines with.
 
@@ -116,18 +116,20 @@ class Searcher:
             return
         weights = self._weights if query.signals else self._weights.without_signals()
         with self._catalog.snapshot():
-            ranked, notice = self._recall(text, view, query, files, weights)
+            ranked, nearest, notice = self._recall(text, view, query, files, weights)
             hits = self._hits(ranked, query.limit)
         if cancelled():
             return
-        sure = self._confidence_of("recall", [r.cosine for r in ranked[: query.limit]])
+        # A name alone is found by what is called so; how near it is to code tells little.
+        curves = {} if view.is_symbol else self._confidence
+        sure = _confidence(curves.get(Stage.RECALL), nearest)
         yield _update(Stage.RECALL, hits, began, notice, sure)
         reranker = self._models.reranker if query.rerank else None
         if reranker is None or cancelled():
             return
         ranked, evidence = self._rerank(reranker, text, ranked, weights)
         if not cancelled():
-            sure = self._confidence_of("reranked", evidence)
+            sure = _confidence(curves.get(Stage.RERANKED), evidence) if nearest else None
             yield _update(Stage.RERANKED, self._hits(ranked, query.limit), began, notice, sure)
 
     def similar(self, path: Path, line: int, limit: int, filters: Filters) -> SearchUpdate:
@@ -149,7 +151,8 @@ class Searcher:
 
     def _recall(
         self, text: str, view: QuestionView, query: Query, files: Ids | None, weights: Weights
-    ) -> tuple[list[Ranked], str]:
+    ) -> tuple[list[Ranked], list[float], str]:
+        """The candidates in order, the cosines of the nearest contents, and a notice."""
         depth = _depth(query.limit)
         if query.mode is Mode.SEMANTIC:
             self._require_space()
@@ -170,7 +173,8 @@ class Searcher:
         candidates = [_candidate(row, c, lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
         rarity = inverse_frequency(found, self._index.chunk_count)
         ranked = [Ranked(rows[i], score, cosines[i]) for i, score in rank(view, candidates, rarity, weights)]
-        return _one_per_unit(ranked), self._notice(vector is None and query.mode is Mode.HYBRID)
+        notice = self._notice(vector is None and query.mode is Mode.HYBRID)
+        return _one_per_unit(ranked), list(known.values()), notice
 
     def _cosines(self, vector: Floats | None, rows: Sequence[CandidateRow], known: Mapping[int, float]) -> list[float]:
         """Each row's cosine with the question, NaN where there is none; `known` has those of the nearest contents."""
@@ -216,7 +220,7 @@ class Searcher:
     def _rerank(
         self, reranker: Reranker, text: str, ranked: list[Ranked], weights: Weights
     ) -> tuple[list[Ranked], list[float]]:
-        """The new order, and recall scale · cosine + logit of what was read."""
+        """The new order, and recall scale · cosine + logit of what was read, NaN where there is no cosine."""
         head, tail = ranked[: self._candidates], ranked[self._candidates :]
         texts = self._catalog.chunk_rows(np.array([r.row.id for r in head], np.int64))
         read = [r for r in head if r.row.id in texts]
@@ -225,11 +229,8 @@ class Searcher:
         known = cosines[~np.isnan(cosines)]
         evidence = logits + self._recall_scale * np.nan_to_num(cosines, nan=float(known.min()) if len(known) else 0.0)
         order = reranked(np.array([r.score for r in read], np.float32), evidence, weights)
-        return [read[i]._replace(score=score) for i, score in order] + tail, evidence.tolist()
-
-    def _confidence_of(self, stage: str, scores: Sequence[float]) -> float | None:
-        curve, known = self._confidence.get(stage), [score for score in scores if not math.isnan(score)]
-        return curve.at(max(known)) if curve and known else None
+        known_evidence: list[float] = (logits + self._recall_scale * cosines).tolist()
+        return [read[i]._replace(score=score) for i, score in order] + tail, known_evidence
 
     def _hits(self, ranked: list[Ranked], limit: int) -> tuple[Hit, ...]:
         shown = ranked[:limit]
@@ -296,6 +297,10 @@ def _globs(lines: Sequence[str]) -> pathspec.GitIgnoreSpec:
         raise UserError(
             f"--path {' '.join(lines)} cannot be read: {error}", hint="Write it as in .gitignore, e.g. 'src/**/*.py'."
         ) from error
+
+
+def _confidence(curve: ConfidenceCurve | None, scores: Sequence[float]) -> float | None:
+    return curve.at(scores) if curve else None
 
 
 def _depth(limit: int) -> int:

@@ -142,7 +142,8 @@ class SearchUpdate:
     """One state of the answer: RECALL, then (where a re-ranker runs) RERANKED.
 
     `elapsed_ms` counts from the question. `notice` says in one line what the answer could not take into account.
-    `confidence`, from 0 to 1, is how likely one of the first answers is right; None where the pack cannot say.
+    `confidence`, from 0 to 1, is how likely it is that an answer is there at all: that one of the K nearest codes, or
+    of the K that were re-ranked, is right (K is the pack's). None where the pack cannot say.
     """
 
     stage: Stage

@@ -107,6 +107,7 @@ class ShuffledBatches:
                 full, order = self._grouped(order)
                 batches += full
             batches += self._split(order)
+        batches = _none_alone(batches)
         return [batches[i] for i in random.permutation(len(batches))]
 
     def _grouped(self, order: Ids) -> tuple[list[Ids], Ids]:
@@ -130,6 +131,13 @@ class ShuffledBatches:
         block = _BLOCK_BATCHES * self._batch
         parts = [order[start : start + block] for start in range(0, len(order), block)]
         ordered = np.concatenate([part[np.argsort(self._lengths[part], kind="stable")] for part in parts])
-        # A last batch of one row has nothing to contrast: it joins the one before it.
-        count = max(1, -(-len(order) // self._batch) - (len(order) % self._batch == 1 and self._batch > 1))
-        return np.split(ordered, self._batch * np.arange(1, count))
+        return np.split(ordered, range(self._batch, len(order), self._batch))
+
+
+def _none_alone(batches: Sequence[Ids]) -> list[Ids]:
+    """A row alone has nothing to contrast: it joins a batch that lacks it."""
+    joined = [batch for batch in batches if len(batch) > 1]
+    for row in (batch for batch in batches if len(batch) == 1):
+        place = next((i for i, batch in enumerate(joined) if row[0] not in batch), len(joined))
+        joined[place : place + 1] = [np.concatenate([*joined[place : place + 1], row])]
+    return joined

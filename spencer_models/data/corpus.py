@@ -19,6 +19,8 @@ PAIRS_NAME, LABELLED_NAME, SENTENCES_NAME = "pairs.jsonl", "labelled.jsonl", "se
 SUMMARY_NAME = "corpus.json"
 _DIGESTS = {PAIRS_NAME: "sha256", LABELLED_NAME: "labelled_sha256", SENTENCES_NAME: "sentences_sha256"}
 
+_ENOUGH = 50
+
 R = TypeVar("R")
 
 
@@ -79,6 +81,11 @@ class Corpus:
             source = "mined" if pair.source in self.summary["packages"] else pair.source
             found.setdefault(f"{source}, {pair.language}", []).append(pair)
         return dict(sorted(found.items()))
+
+    def judged_kinds(self, split: str) -> dict[str, list[Pair]]:
+        """The `kinds` that models are judged by: a handful of questions would count as much as hundreds."""
+        kinds = self.kinds(split)
+        return {name: pairs for name, pairs in kinds.items() if len(pairs) >= _ENOUGH} or kinds
 
 
 def write_corpus(corpus: Corpus, folder: Path) -> dict[str, Any]:

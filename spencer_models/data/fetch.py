@@ -75,7 +75,7 @@ def _fetch_debian(source: TreeSource, scratch: Path, run: Runner) -> Path:
 
 def _fetch_debian_source(source: TreeSource, scratch: Path, run: Runner) -> Path:
     # Unpacks and patches; what would build the package is not run.
-    run(["apt-get", "source", f"{source.package}={source.version}"], scratch)
+    run(["apt-get", "source", "--only-source", f"{source.package}={source.version}"], scratch)
     return _only((path for path in scratch.iterdir() if path.is_dir()), "folders")
 
 

@@ -29,7 +29,7 @@ _CODE = re.compile(
 
 _VENDORED_PATH = re.compile(
     r"(^|/)(_?vendor(ed)?|externals?|third[-_]?party|3rdparty|extern|_distutils|node_modules|dist|site-packages"
-    r"|dist-packages|generated|gen|autogen)(/|$)",
+    r"|dist-packages|generated|gen|autogen|\.pc)(/|$)",
     re.IGNORECASE,
 )
 _TEST_FOLDER = re.compile(

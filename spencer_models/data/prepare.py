@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
@@ -42,9 +42,10 @@ def build_corpus(
     trees, files = find_sources(config, roots)
     share = config.held_out_share
     builder = CorpusBuilder([canonical_language(x) for x in config.languages], held_out, share, share, report)
-    for tree_source, tree, mined in _mined(builder, config.trees, trees):
-        licence = tree_source.licence or stated_licence(tree_source, tree)
-        builder.add(tree_source, mined, licence, tree_source.max_pairs or config.max_pairs_per_tree)
+    with closing(_mined(builder, config.trees, trees)) as packages:
+        for tree_source, tree, mined in packages:
+            licence = tree_source.licence or stated_licence(tree_source, tree)
+            builder.add(tree_source, mined, licence, tree_source.max_pairs or config.max_pairs_per_tree)
     for file_source, paths in zip(config.files, files, strict=True):
         builder.read(file_source, paths)
     return builder.write(folder)
@@ -52,7 +53,7 @@ def build_corpus(
 
 def _mined(
     builder: CorpusBuilder, sources: Sequence[TreeSource], trees: Sequence[Tree]
-) -> Iterator[tuple[TreeSource, Tree, Mined]]:
+) -> Generator[tuple[TreeSource, Tree, Mined], None, None]:
     """Each source with its tree and what it holds, in order; as many at once as there are cores."""
     count = max(1, min(len(sources), os.cpu_count() or 1))
     idle: SimpleQueue[ChunkWorker] = SimpleQueue()
@@ -65,12 +66,19 @@ def _mined(
             idle.put(worker)
 
     with ExitStack() as stack:
+        pool = ThreadPoolExecutor(count, "mining")
+        stack.callback(pool.shutdown, cancel_futures=True)
+        # Closed before the pool: whoever stops early does not wait for what is being mined.
         for _ in range(count):
             idle.put(stack.enter_context(function_chunker()))
-        pool = ThreadPoolExecutor(count, "mining")
-        # Whoever stops early waits for what is being mined, not for all that was still to come.
-        stack.callback(pool.shutdown, cancel_futures=True)
-        yield from pool.map(one, sources, trees)
+        waiting: deque[Future[tuple[TreeSource, Tree, Mined]]] = deque()
+        for source, tree in zip(sources, trees, strict=True):
+            waiting.append(pool.submit(one, source, tree))
+            # What a slow package holds up is kept whole in memory.
+            if len(waiting) > 2 * count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def pair_files(config: DataConfig, roots: Sequence[Path]) -> list[Path]:
@@ -129,8 +137,9 @@ def prepare_paths(
     trees = [find_tree(path) for path in paths]
     valid_share, test_share = (0.0 if named else held_out_share for named in (valid, test))
     builder = CorpusBuilder((), held_out, valid_share, test_share, report)
-    for source, _, mined in _mined(builder, sources, trees):
-        builder.add(source, mined, "", 0)
+    with closing(_mined(builder, sources, trees)) as packages:
+        for source, _, mined in packages:
+            builder.add(source, mined, "", 0)
     if builder.is_empty():
         raise UserError(
             f"No documented function was found in {', '.join(map(str, paths))}.",

@@ -74,7 +74,8 @@ def training_query(pair: Pair) -> str:
     if turn == 4:
         way = keywords(pair.query, number // 1000) or way
     language = _SPOKEN.get(pair.language, pair.language)
-    if not language or number // 8 % 6 or language in re.findall(r"[\w+#]+", way.lower()):
+    names = {pair.language, *language.split()}
+    if not language or number // 8 % 6 or not names.isdisjoint(re.findall(r"[\w+#]+", way.lower())):
         return way
     bare = way.rstrip(" .?")
     return (f"{language} {way}", f"{bare} {language}", f"{bare} in {language}")[number // 48 % 3]

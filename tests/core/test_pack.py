@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,17 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.pack import CODE_ENCODER, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER, open_pack
+from spencer_desktop.core.pack import (
+    CODE_ENCODER,
+    MANIFEST,
+    QUERY_ENCODER,
+    RERANKER,
+    TOKENIZER,
+    ConfidenceCurve,
+    open_pack,
+)
 from spencer_desktop.core.resources import resource_dir
+from spencer_desktop.core.types import Stage
 from tests.core.tiny_pack import make_pack, write_manifest
 
 FILES = [TOKENIZER, CODE_ENCODER, QUERY_ENCODER, RERANKER]
@@ -180,13 +190,38 @@ def test_the_space_is_named_after_the_code_encoder(pack: Path) -> None:
     assert "space_id is not the hash" in refusal(pack)
 
 
+CURVE = {"k": 2, "best": 10, "lead": 5.5, "intercept": -5}
+
+
 def test_a_pack_may_say_how_sure_it_is(pack: Path) -> None:
     assert open_pack(pack).manifest.confidence == {}
-    write_manifest(pack, confidence={"recall": {"slope": 10, "intercept": -5}})
-    curve = open_pack(pack).manifest.confidence["recall"]
-    assert [round(curve.at(score), 3) for score in (-1e9, 0.3, 0.5, 0.7, 1e9)] == [0.0, 0.119, 0.5, 0.881, 1.0]
-    write_manifest(pack, confidence={"recall": {"slope": 10}})
-    assert "lacks or garbles 'intercept'" in refusal(pack)
+    write_manifest(pack, confidence={"recall": CURVE})
+    curve = open_pack(pack).manifest.confidence[Stage.RECALL]
+    assert curve == ConfidenceCurve(2, 10.0, 5.5, -5.0)
+    assert curve.at([0.2, 0.6]) == pytest.approx(1 / (1 + math.exp(-(6 + 5.5 * 0.4 - 5))))
+    assert curve.at([0.6, 0.2, 0.1]) == curve.at([0.2, 0.6])
+    assert (curve.at([1e9, 0.0]), curve.at([-1e9, -1e9])) == (1.0, pytest.approx(0.0))
+    assert curve.at([0.6]) is curve.at([0.6, math.nan]) is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        ("recal", {}),
+        ("recall", {"best": None}),
+        ("recall", {"best": "10"}),
+        ("recall", {"lead": True}),
+        ("recall", {"intercept": math.nan}),
+        ("recall", {"intercept": 1e999}),
+        ("recall", {"best": 10**400}),
+        ("recall", {"k": 1}),
+    ],
+)
+def test_a_confidence_that_is_no_curve_is_refused(pack: Path, stage: str, changes: dict[str, object]) -> None:
+    write_manifest(pack, confidence={stage: CURVE | changes})
+    assert "lacks or garbles" in refusal(pack)
+    write_manifest(pack, confidence=[CURVE])
+    assert "lacks or garbles" in refusal(pack)
 
 
 def test_a_reranker_needs_its_defaults_and_its_file(pack: Path) -> None:

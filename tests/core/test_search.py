@@ -230,22 +230,36 @@ def test_the_reranker_lifts_what_it_prefers(index: Index) -> None:
     assert after < before
 
 
-def test_an_answer_is_as_sure_as_its_best_score(index: Index) -> None:
-    curves = {"recall": ConfidenceCurve(10.0, -5.0), "reranked": ConfidenceCurve(1.0, 0.0)}
-
+def test_an_answer_is_as_sure_as_its_scores(index: Index) -> None:
     class Level(FakeReranker):
         def score(self, query: str, codes: Sequence[str]) -> Floats:
             return np.full(len(codes), 3, np.float32)
 
-    sure = Searcher(index, FakeModels(Level("")), candidates=99, recall_scale=2.0, confidence=curves)
-    recall, reranked = sure.search(Query("parse a date", rerank=True))
-    (vector,) = FakeEncoder().encode(["parse a date"])
-    _, cosines = index.nearest(vector, 50, None)
-    assert recall.confidence == pytest.approx(curves["recall"].at(float(cosines.max())))
-    assert reranked.confidence == pytest.approx(curves["reranked"].at(3 + 2 * float(cosines.max())))
-    (textual,) = sure.search(Query("parse a date", mode=Mode.LEXICAL))
-    assert textual.confidence is None
-    assert next(iter(searcher(index).search(Query("parse a date")))).confidence is None
+    near, read = ConfidenceCurve(3, 8.0, 2.0, -4.0), ConfidenceCurve(3, 1.0, 0.5, -4.0)
+    curves = {Stage.RECALL: near, Stage.RERANKED: read}
+    sure = Searcher(index, FakeModels(Level("")), candidates=3, recall_scale=2.0, confidence=curves)
+    question = "how is a date parsed"
+    recall, reranked = sure.search(Query(question, rerank=True))
+    _, cosines = index.nearest(FakeEncoder().encode([question])[0], 3)
+    assert recall.confidence == pytest.approx(near.at(cosines.tolist()))
+    # All that is found, however little of it is shown.
+    assert next(iter(sure.search(Query(question, limit=1)))).confidence == recall.confidence
+    assert reranked.confidence is not None
+    assert read.at([3.0] * 3) <= reranked.confidence <= read.at([5.0] * 3)  # type: ignore[operator]
+
+
+def test_what_the_curve_was_not_fitted_on_is_not_judged(index: Index) -> None:
+    curve = ConfidenceCurve(3, 8.0, 2.0, -4.0)
+    curves = {Stage.RECALL: curve, Stage.RERANKED: curve}
+    sure = Searcher(index, FakeModels(FakeReranker("x")), candidates=3, recall_scale=2.0, confidence=curves)
+    for query in (
+        Query("how is a date parsed", mode=Mode.LEXICAL, rerank=True),
+        Query("parse_date", rerank=True),
+        Query("a date", mode=Mode.REGEX),
+        Query("how is a date parsed", filters=Filters(path_globs=("app/dates.py",)), rerank=True),
+    ):
+        assert [update.confidence for update in sure.search(query)] in ([None], [None, None])
+    assert all(update.confidence is None for update in searcher(index).search(Query("a date")))
 
 
 def test_what_the_reranker_reads_is_the_code_with_its_header(index: Index) -> None:

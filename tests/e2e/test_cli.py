@@ -68,7 +68,7 @@ def test_a_batch_is_answered_line_by_line(indexed: Indexed, tmp_path: Path) -> N
     assert done.code == 0
     assert [line["id"] for line in done.lines] == [key for key, _ in asked]
     for line in done.lines:
-        assert set(line) == {"id", "elapsed_ms", "hits"}
+        assert set(line) == {"id", "stage", "elapsed_ms", "notice", "confidence", "hits"}
         assert line["elapsed_ms"] >= 0
         assert all(set(hit) == HIT_KEYS for hit in line["hits"])
     assert [len(line["hits"]) for line in done.lines] == [2, 2, 0, 0, 2]
@@ -393,18 +393,50 @@ def test_fusion_weights_are_compared_on_labelled_questions(
     write_tree(root, {f"word{n:02}.py": functions(f"word{n:02}") for n in range(12)})
     spencer("index", root, data=data)
     file = tmp_path / "asked.jsonl"
-    rows: list[dict[str, object]] = [{"query": "word03", "path": "word03.py"}, {"query": "word04", "path": "word05.py"}]
+    rows: list[dict[str, object]] = [{"query": "the word03", "path": "word03.py"}, {"query": "word04", "path": "no.py"}]
     file.write_text("\n".join(map(json.dumps, [*rows, {"query": "word06", "path": "word06.py", "line": 900}])))
-    done = spencer("bench", "--labelled", file, "--json", data=data)
+    done = spencer("weigh", file, "--json", data=data)
     assert done.code == 0
-    assert done.json["n"] == 3
-    assert [row["lexical"] for row in done.json["by_weight"]] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
-    # One is found first, one stands behind its neighbour, one has no such line.
-    alone = [done.json["lexical_alone"], *(row["plain"] for row in done.json["by_weight"])]
-    assert all(0.3333 <= mrr < 0.67 for mrr in alone)
-    assert spencer("bench", "--labelled", file, data=data).out.count("(shipped)") == 1
-    file.write_text('{"query": "word03"}')
-    assert "line 1 is not a labelled question" in spencer("bench", "--labelled", file, data=data).err
+    # One is found first, one stands in no such file, one has no such line.
+    assert (done.json["n"], done.json["alone"]) == (3, {"semantic": 0.3333, "lexical": 0.3333})
+    weights = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
+    assert done.json["by_weight"] == [{"lexical": w, "plain": 0.3333, "signals": 0.3333} for w in weights]
+    assert spencer("weigh", file, data=data).out.count("(shipped)") == 1
+
+
+def test_the_lexical_weight_that_is_tried_counts(root: Path, data: Path, tmp_path: Path, models: PackedFakes) -> None:
+    # By its words the first file answers, and by its vector the second.
+    write_tree(root, {"a.py": functions("paint") + "# zebra zebra zebra\n", "b.py": functions("paint")})
+    spencer("index", root, data=data)
+    file = tmp_path / "asked.jsonl"
+    file.write_text(json.dumps({"query": "paint zebra", "path": "a.py"}))
+    found = spencer("weigh", file, "--json", data=data).json
+    assert found["alone"]["lexical"] == 1.0
+    assert found["by_weight"][-1]["plain"] >= found["by_weight"][0]["plain"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"query": "word03"}',
+        '{"query": "", "path": "a.py"}',
+        '{"query": null, "path": "a.py"}',
+        '{"query": "x", "path": "a.py", "line": -1}',
+        '{"query": "x", "path": "a.py", "line": Infinity}',
+        "[]",
+    ],
+)
+def test_a_line_that_is_no_labelled_question_is_named(
+    line: str, root: Path, data: Path, tmp_path: Path, models: PackedFakes
+) -> None:
+    write_tree(root, {"a.py": functions("word")})
+    spencer("index", root, data=data)
+    (tmp_path / "asked.jsonl").write_text("\n" + line)
+    done = spencer("weigh", tmp_path / "asked.jsonl", data=data)
+    assert done.code == 2
+    assert "line 2 is not a labelled question" in done.err
+    (tmp_path / "asked.jsonl").write_text("\n")
+    assert "has no question" in spencer("weigh", tmp_path / "asked.jsonl", data=data).err
 
 
 def test_bench_needs_something_to_ask_about(root: Path, data: Path, models: PackedFakes) -> None:
@@ -577,7 +609,7 @@ def test_the_data_folder_is_for_its_owner_alone(root: Path, data: Path, models: 
 
 def test_an_unlikely_answer_is_told_as_one() -> None:
     hit = Hit(1, 0.1, "r", "/r", "a.py", 1, 2, "python", "function", "f", "def f():", "def f(): pass", 1)
-    said = {sure: cli_output.notes(SearchUpdate(Stage.RECALL, (hit,), 1.0, "so", sure)) for sure in (None, 0.9, 0.04)}
-    assert said[None] == said[0.9] == ["so"]
+    said = {sure: cli_output.notes(SearchUpdate(Stage.RECALL, (hit,), 1.0, "so", sure)) for sure in (None, 0.2, 0.04)}
+    assert said[None] == said[0.2] == ["so"]
     assert said[0.04] == ["so", "Probably nothing here answers this (confidence 4%)."]
     assert cli_output.notes(SearchUpdate(Stage.RECALL, (), 1.0, "", 0.04)) == ["Nothing found."]

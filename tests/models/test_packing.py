@@ -19,6 +19,7 @@ from torch import nn
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import MANIFEST, TOKENIZER, ConfidenceCurve, open_pack
+from spencer_desktop.core.types import Stage
 from spencer_models.backbones.base import Code, Encoder
 from spencer_models.backbones.checkpoint import checkpoint_folder
 from spencer_models.backbones.codebert import CodeBert
@@ -28,7 +29,7 @@ from spencer_models.backbones.scorer import PairScorer
 from spencer_models.backbones.transformers_stack import TokenBackbone
 from spencer_models.backbones.vocabulary import Shape
 from spencer_models.card import CARD, Card
-from spencer_models.confidence import Bin
+from spencer_models.confidence import Bin, Reliability
 from spencer_models.data.corpus import Corpus, Pair, write_corpus
 from spencer_models.evaluate import Answers, PackScores, QuestionSet, by_length, evaluate, means, rerank_helps, table
 from spencer_models.packing import VARIANTS, PackSpec, Trained, check_feeding, write_manifest
@@ -52,7 +53,7 @@ SPEC = PackSpec(
     weights=True,
 )
 TEXTS = ["read the lines of a file", "sort", "def parse(text): return json of text", "x"]
-CURVE = ConfidenceCurve(8.0, -3.0)
+CURVE = ConfidenceCurve(10, 8.0, 2.0, -3.0)
 QUESTIONS = QuestionSet(
     "s",
     ("read a file", "parse of json", "the name of a key"),
@@ -276,7 +277,7 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         questions={"python": 1200, "java": 30},
         measured="int8",
         pool=500,
-        reliability={"recall": [Bin(0.25, 0.2, 40), Bin(0.75, 0.85, 60)]},
+        reliability={"recall, one kind": Reliability((Bin(0.25, 0.2, 40), Bin(0.75, 0.85, 60)), 0.4, 0.05)},
         lengths={"up to 32": (0.8, 12), "over 256": (0.5, 3)},
         corpus={
             "sha256": "abc",
@@ -289,14 +290,15 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         hours=1.25,
         weaknesses=["English questions only."],
     )
-    describe(bert.trained, SPEC, bert.packed, tmp_path, rerank_by_default=True, card=card, confidence={"recall": CURVE})
+    sure = {Stage.RECALL: CURVE}
+    describe(bert.trained, SPEC, bert.packed, tmp_path, rerank_by_default=True, card=card, confidence=sure)
     for variant in VARIANTS:
         pack = open_pack(tmp_path / variant)
         pack.verify()
         assert pack.manifest.rerank
         assert pack.manifest.rerank.default
         assert pack.manifest.figures["mrr"]["python"] == {"full": 0.75, "mix@3": 0.81}
-        assert pack.manifest.confidence == {"recall": CURVE}
+        assert pack.manifest.confidence == {Stage.RECALL: CURVE}
         assert pack.manifest.figures["cost"]["int8"] == pytest.approx(bert.packed.costs["int8"], abs=1e-4)
     text = (tmp_path / "int8" / CARD).read_text(encoding="utf-8")
     for expected in (
@@ -308,8 +310,7 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         "| 5 | 6 layers (first) | 0.8990 | kept |",
         "| rich | 15 | MIT | valid | 300 |\n| docs |  | as its owner states | train 5,000 | 5,000 |",
         "- English questions only.",
-        "By the best cosine: expected calibration error 0.080.",
-        "| 0.25 | 0.20 | 40 |",
+        "| recall, one kind | 100 | 0.080 | 40% | 5% |",
         "| over 256 | 0.5000 | 3 |",
     ):
         assert expected in text
@@ -354,8 +355,9 @@ def test_scores_by_length_are_those_of_the_questions_whose_code_has_it() -> None
         QuestionSet("a", ("q", "q"), ("x " * 10, "x " * 300, "x")),
         QuestionSet("b", ("q", "q"), ("x " * 32, "x " * 33)),
     ]
+    none = np.zeros((2, 1), np.float32)
     answers = [
-        Answers(name, np.array(ranks), Recall(np.array(ranks), np.zeros((2, 1), np.int64), np.zeros((2, 1))), None, 0.0)
+        Answers(name, none, none, np.array(ranks), Recall(np.array(ranks), none.astype(np.int64), none), None, 0.0)
         for name, ranks in (("a", [1, 4]), ("b", [2, 5]))
     ]
     found = by_length(answers, sets, lambda code: len(code.split()))

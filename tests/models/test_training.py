@@ -14,7 +14,7 @@ import torch
 from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.base import Code, compress, compress_scorer, kept_layers
 from spencer_models.backbones.minilm import MiniLM
-from spencer_models.config import CrossConfig, DualConfig, EvaluateConfig, TextConfig, TrainingConfig
+from spencer_models.config import CrossConfig, DualConfig, EvaluateConfig, MixConfig, TextConfig, TrainingConfig
 from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler, labelled_examples, random_examples
 from spencer_models.data.collation import ShuffledBatches, batches_by_length
 from spencer_models.data.corpus import VALID, Corpus, Labelled, Pair
@@ -31,6 +31,7 @@ from spencer_models.dual import DualEncoder, DualTask
 from spencer_models.encode import once
 from spencer_models.examples import Example, pools, training_examples
 from spencer_models.loop import FitResult, Plan, Task, fit
+from spencer_models.mixing import mix_of
 from spencer_models.retrieval import recall, rerank
 from spencer_models.validation import Reading, Validation
 from tests.models.regression import MACHINE, ignore
@@ -419,6 +420,33 @@ def test_batches_cover_everything_once_an_epoch() -> None:
     assert sorted(i for batch in batches_by_length(lengths, 7, 300) for i in batch) == list(range(1003))
 
 
+def test_no_batch_has_one_row_alone() -> None:
+    zeros, twice = np.zeros(9, np.int64), np.array([2] + 8 * [1])
+    assert [len(b) for b in (ShuffledBatches([1] * 9, 8, 0, groups=zeros).at(n) for n in range(1))] == [9]
+    once_more = ShuffledBatches([1] * 9, 4, 0, times=twice)
+    batches = [once_more.at(n).tolist() for n in range(once_more.per_epoch)]
+    assert sorted(row for batch in batches for row in batch) == [0, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert all(len(set(batch)) == len(batch) >= 4 for batch in batches)
+
+
+def test_a_sample_shows_each_source_as_often_as_training_does() -> None:
+    pairs = [Pair(f"q{n}", "c", "c", "", "python", "asked" if n % 10 == 0 else "mined", "train") for n in range(2000)]
+    mix = mix_of(pairs, MixConfig(repeats={"asked": 4}, together="source"))
+    assert int(mix.times.sum()) == 1800 + 4 * 200
+    chosen = mix.sample(300, seed=1)
+    assert chosen.tolist() == sorted(set(chosen.tolist())) == mix.sample(300, seed=1).tolist()
+    share = np.mean([pairs[i].source == "asked" for i in chosen])
+    assert 0.25 < share < 0.36
+    assert mix.of(chosen).times.tolist() == [1] * 300
+    assert mix.of(mix.sample(0, 1)).times.tolist() == mix.times.tolist()
+    groups = mix.of(chosen).groups
+    assert groups is not None
+    assert len(set(groups.tolist())) == 2
+    assert mix_of(pairs, MixConfig()).groups is None
+    with pytest.raises(UserError, match=r"mix\.repeats names 'askd'"):
+        mix_of(pairs, MixConfig(repeats={"askd": 2}))
+
+
 def test_batches_show_what_is_repeated_in_different_batches_and_keep_groups_together() -> None:
     random = np.random.default_rng(1)
     groups, times = random.integers(0, 5, 400), random.integers(1, 4, 400)
@@ -427,7 +455,7 @@ def test_batches_show_what_is_repeated_in_different_batches_and_keep_groups_toge
         count = batches.per_epoch
         seen = [batches.at(step) for step in range(count * epoch, count * (epoch + 1))]
         assert np.bincount(np.concatenate(seen)).tolist() == times.tolist()
-        assert all(len(set(batch.tolist())) == len(batch) for batch in seen)
+        assert all(len(set(batch.tolist())) == len(batch) > 1 for batch in seen)
         # What fills no batch of one group: at most 7 of each of 5 groups in each of 3 copies.
         assert sum(len(batch) for batch in seen if len(set(groups[batch])) > 1) <= 7 * 5 * 3
     assert batches.at(3).tolist() != batches.at(3 + batches.per_epoch).tolist()
