@@ -17,6 +17,16 @@ Settings = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run that made a pack: its version, its command, the hours that its trainings took, and on what."""
+
+    version: str
+    command: str
+    hours: float
+    hardware: str
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a card says that the pack itself does not.
 
@@ -26,7 +36,9 @@ class Card:
     student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
     They are those of the variant `measured`, each set over one pool of at most `pool` codes. `reliability`: stage of an
     answer and kind of pool → how right its confidence was on the questions that the figures are of; `lengths`: tokens
-    of the right code → (MRR of recall, questions). `corpus` is the summary of the corpus; `weaknesses` are sentences.
+    of the right code → (MRR of recall, questions). `spoken`: language of a question → the
+    same. `corpus` is the summary of the corpus; `history` the packs that this one went on from, the oldest first;
+    `weaknesses` are sentences.
     """
 
     command: str
@@ -45,6 +57,8 @@ class Card:
     corpus: Mapping[str, Any]
     hardware: str
     hours: float
+    history: Sequence[RunRecord]
+    spoken: Mapping[str, tuple[float, int]]
     weaknesses: Sequence[str]
 
 
@@ -74,11 +88,12 @@ def _introduction(spec: PackSpec, card: Card, *, rerank_by_default: bool) -> str
         f'# Model pack "{spec.name}" {spec.version}',
         "",
         "Local code search by the method of SPENCER (arXiv 2508.00546): a full code encoder, a query encoder distilled",
-        "from its twin, and a cross-encoder that re-ranks. Made by one command, which goes on if it was stopped:",
+        "from its twin, and a cross-encoder that re-ranks. RunRecord by one command, which goes on if it was stopped:",
         "",
         f"    {card.command}",
         "",
         f"It took {card.hours:.1f} hours on {card.hardware}.",
+        *_history(card.history),
         "",
         f"- `code_encoder.onnx`: {card.base}, {_trained('trained as a dual encoder', card.dual, 'as published')}.",
         f"- `query_encoder.onnx`: {_query_encoder(card)}.",
@@ -91,6 +106,15 @@ def _introduction(spec: PackSpec, card: Card, *, rerank_by_default: bool) -> str
             f"  ordered by {order}. It is {default} by default.",
         ]
     return "\n".join([*lines, "- `tokenizer.json`: the checkpoint's.", ""])
+
+
+def _history(history: Sequence[RunRecord]) -> list[str]:
+    if not history:
+        return []
+    lines = ["", "It went on from the weights of an earlier version, which was made by", ""]
+    for made in history:
+        lines += [f"    {made.command}", "", f"in {made.hours:.1f} hours on {made.hardware} (version {made.version})."]
+    return lines
 
 
 def _query_encoder(card: Card) -> str:
@@ -235,8 +259,17 @@ def _weaknesses(spec: PackSpec, card: Card) -> str:
             "",
             *_table(["tokens", "MRR", "questions"], rows),
             "",
+            *_spoken(card.spoken),
         ]
     )
+
+
+def _spoken(spoken: Mapping[str, tuple[float, int]]) -> list[str]:
+    if not spoken:
+        return []
+    rows = [[language, f"{mrr:.4f}", f"{n:,}"] for language, (mrr, n) in spoken.items()]
+    title = "The same questions in several languages, over the same functions:"
+    return [title, "", *_table(["language", "MRR of recall", "questions"], rows), ""]
 
 
 def _layers(count: int) -> str:

@@ -95,9 +95,10 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class DualConfig:
-    """The dual encoder. `contrasts` are the parts of Eq. 4 that are trained on, and "search", Eq. 3 the other way
-    round: a query among the codes of its batch, as in a search. `literal` leaves the positive out of their
-    denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained baselines.
+    """The dual encoder; with 0 epochs it is the checkpoint's. `contrasts` are the parts of Eq. 4 that are trained on,
+    and "search", Eq. 3 the other way round: a query among the codes of its batch, as in a search. `literal` leaves the
+    positive out of their denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained
+    baselines.
 
     `hard_epochs` more are then trained with `hard_negatives` mined codes for each question.
     """
@@ -309,7 +310,7 @@ def _dual_bounds(dual: DualConfig) -> Iterator[Bound]:
     yield Bound("dual.hard_epochs", dual.hard_epochs, dual.hard_epochs >= 0, "at least 0")
     fits = 0 < dual.hard_negatives <= dual.hard_depth
     yield Bound("dual.hard_negatives", dual.hard_negatives, fits, f"from 1 to dual.hard_depth, {dual.hard_depth}")
-    yield from _training_bounds("dual.training", dual.training)
+    yield from _training_bounds("dual.training", dual.training, may_be_none=True)
 
 
 def _mix_bounds(mix: MixConfig) -> Iterator[Bound]:
@@ -352,8 +353,9 @@ def _evaluate_bounds(config: EvaluateConfig) -> Iterator[Bound]:
     yield Bound("evaluate.timing_rounds", config.timing_rounds, config.timing_rounds > 0, "at least 1")
 
 
-def _training_bounds(name: str, training: TrainingConfig) -> Iterator[Bound]:
-    yield Bound(f"{name}.epochs", training.epochs, training.epochs > 0, "above 0")
+def _training_bounds(name: str, training: TrainingConfig, *, may_be_none: bool = False) -> Iterator[Bound]:
+    enough, rule = (training.epochs >= 0, "at least 0") if may_be_none else (training.epochs > 0, "above 0")
+    yield Bound(f"{name}.epochs", training.epochs, enough, rule)
     yield Bound(f"{name}.batch", training.batch, training.batch > 1, "at least 2")
     yield Bound(f"{name}.learning_rate", training.learning_rate, training.learning_rate > 0, "above 0")
     yield Bound(f"{name}.warmup", training.warmup, 0 < training.warmup < 1, "between 0 and 1")

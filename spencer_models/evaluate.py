@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.inference import Models
 from spencer_desktop.core.text import code_text, query_text
 from spencer_desktop.core.types import Floats, Ids
@@ -58,14 +57,14 @@ def question_sets(corpus: Corpus, split: str, limit: int) -> list[QuestionSet]:
 def translated_sets(corpus: Corpus, translations: Sequence[Mapping[str, str]]) -> list[QuestionSet]:
     """The same questions of the test split in each language, over one pool of up to POOL codes.
 
-    `translations`: language → question; "en" is the question as it stands in the corpus. UserError when none of them
-    is in its test split.
+    `translations`: language → question; "en" is the question as it stands in the corpus. Empty when none of them is in
+    its test split.
     """
     test = sorted(corpus.of(TEST), key=lambda p: text_number(p.query + p.bare))
     answers = {pair.query: pair for pair in test}
     asked = list({entry["en"]: entry for entry in translations if entry["en"] in answers}.values())[:POOL]
     if not asked:
-        raise UserError("None of the translated questions is in the corpus's test split")
+        return []
     own = [answers[entry["en"]] for entry in asked]
     taken = set(own)
     others = [pair for pair in test if pair not in taken][: POOL - len(own)]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import open_pack
+from spencer_desktop.core.pack import MANIFEST, ConfidenceCurve, Manifest, open_pack
+from spencer_desktop.core.resources import resource_dir
 from spencer_desktop.core.types import Stage
 from spencer_models.backbones.base import Backbone, Encoder
-from spencer_models.card import CARD, Card
+from spencer_models.card import CARD, Card, RunRecord
 from spencer_models.confidence import (
     Observed,
     Reliability,
@@ -21,8 +22,8 @@ from spencer_models.confidence import (
     reliability_figure,
     reranked,
 )
-from spencer_models.config import TrainingConfig, fingerprint
-from spencer_models.data.corpus import TEST, VALID
+from spencer_models.config import CrossConfig, ExportConfig, Recipe, TrainingConfig, fingerprint
+from spencer_models.data.corpus import TEST, VALID, Corpus
 from spencer_models.evaluate import (
     POOL,
     Answers,
@@ -35,10 +36,12 @@ from spencer_models.evaluate import (
     rerank_helps,
     scored,
     table,
+    translated_sets,
 )
 from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained, application_tokenizer
+from spencer_models.pipeline import Run
 from spencer_models.plotting import save
-from spencer_models.release import describe, make_pack
+from spencer_models.release import describe, make_pack, read_translations
 from spencer_models.reproduce import Reproduction
 
 # Graphs on a CPU answer some tens of questions a second; the gate asks for a difference of means over all sources.
@@ -46,13 +49,8 @@ _VALID_QUESTIONS, _TEST_QUESTIONS = 100, 150
 
 _RELIABILITY = "reliability.png"
 
-Sureness = Mapping[Stage, Mapping[str, Reliability]]
-"""Stage → kind of pool → how right the confidence was."""
-
-_WEAKNESSES = (
-    "Languages other than those in the table above were not trained on.",
-    "Questions in other languages than English were not measured.",
-)
+# The same questions in several languages; those that are in a corpus are asked.
+_TRANSLATIONS = resource_dir() / "results" / "default" / "translations.json"
 
 
 def make_packs(reproduction: Reproduction) -> Path:
@@ -69,48 +67,68 @@ def make_packs(reproduction: Reproduction) -> Path:
     students = reproduction.students
     query = students.load(reproduction.selected[0]) if students else run.dual.query
     trained = Trained(run.backbone, run.dual.code, query, run.scorer if recipe.cross else None)
-    spec = PackSpec(
-        name=recipe.name,
-        version=recipe.version,
-        query_tokens=recipe.text.query,
-        code_tokens=recipe.export.code_tokens or recipe.text.code,
-        pair_tokens=recipe.text.pair,
-        candidates=recipe.evaluate.candidates,
-        recall_scale=run.recall_scale if recipe.cross else 0.0,
-        licences=_licences(run.summary, run.backbone),
-        gate=recipe.export.gate,
-        weights=recipe.export.weights,
-    )
-    ks = (spec.candidates,)
+    spec = _spec(run, recipe, recipe.export)
     asked = question_sets(run.corpus, VALID, _VALID_QUESTIONS)
     answered: dict[str, list[Answers]] = {}
 
     def measure(pack: Path) -> Mapping[str, float]:
         answered[pack.name] = _answers(pack, asked, spec.candidates)
-        return means(scored(answered[pack.name], ks))
+        return means(scored(answered[pack.name], (spec.candidates,)))
 
     packed = make_pack(trained, spec, measure, folder, run.report)
     if packed.means:
-        confidence = {stage: fitted(seen) for stage, seen in _observed(answered[INT8], spec.candidates).items()}
-        tests = question_sets(run.corpus, TEST, _TEST_QUESTIONS)
-        tested = _answers(folder / INT8, tests, spec.candidates)
-        sure = {
-            stage: {pool: reliability(confidence[stage], seen) for pool, seen in by_pool.items()}
-            for stage, by_pool in _observed(tested, spec.candidates).items()
-        }
-        save(reliability_figure(_by_stage_and_pool(sure)), folder / _RELIABILITY)
-        scores = scored(tested, ks)
-        run.report("int8\n" + table(scores))
-        mrr = {name: {way: s.mrr for way, s in by_way.items()} for name, by_way in scores.items()}
-        questions = {name: next(iter(by_way.values())).n for name, by_way in scores.items()}
-        helps = bool(recipe.cross) and rerank_helps(scores, spec.candidates)
-        tokenizer = application_tokenizer(trained)
-        assert tokenizer
-        lengths = by_length(tested, tests, lambda code: len(tokenizer.encode(code).ids))
-        card = _card(reproduction, mrr, questions, sure, lengths)
-        describe(trained, spec, packed, folder, rerank_by_default=helps, card=card, confidence=confidence)
+        curves = {stage: fitted(seen) for stage, seen in _observed(answered[INT8], spec.candidates).items()}
+        measured = _measured(run.corpus, trained, folder / INT8, spec.candidates, curves)
+        run.report("int8\n" + table(measured.scores))
+        save(reliability_figure(measured.reliability), folder / _RELIABILITY)
+        helps = bool(recipe.cross) and rerank_helps(measured.scores, spec.candidates)
+        card = _card(reproduction, measured)
+        describe(trained, spec, packed, folder, rerank_by_default=helps, card=card, confidence=curves)
     run.report(f"packs: {folder}")
     return folder
+
+
+def _spec(run: Run, recipe: Recipe, export: ExportConfig) -> PackSpec:
+    return PackSpec(
+        name=recipe.name,
+        version=recipe.version,
+        query_tokens=recipe.text.query,
+        code_tokens=export.code_tokens or recipe.text.code,
+        pair_tokens=recipe.text.pair,
+        candidates=recipe.evaluate.candidates,
+        recall_scale=run.recall_scale if recipe.cross else 0.0,
+        licences=_licences(run.summary, run.backbone),
+        gate=export.gate,
+        weights=export.weights,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What one pack does on the test split: by kind of question, by length of the code, by language of the question."""
+
+    scores: Mapping[str, Mapping[str, PackScores]]
+    reliability: Mapping[str, Reliability]
+    lengths: Mapping[str, PackScores]
+    spoken: Mapping[str, PackScores]
+
+
+def _measured(
+    corpus: Corpus, trained: Trained, pack: Path, k: int, curves: Mapping[Stage, ConfidenceCurve]
+) -> _Measured:
+    tests = question_sets(corpus, TEST, _TEST_QUESTIONS)
+    answers = _answers(pack, tests, k)
+    sure = {
+        f"{stage.value}, {pool}": reliability(curves[stage], seen)
+        for stage, by_pool in _observed(answers, k).items()
+        for pool, seen in by_pool.items()
+    }
+    tokenizer = application_tokenizer(trained)
+    assert tokenizer
+    lengths = by_length(answers, tests, lambda code: len(tokenizer.encode(code).ids))
+    spoken = _answers(pack, translated_sets(corpus, read_translations(_TRANSLATIONS)), k)
+    by_language = {name: ways["distilled"] for name, ways in scored(spoken, (k,)).items()}
+    return _Measured(scored(answers, (k,)), sure, lengths, by_language)
 
 
 def _answers(pack: Path, sets: Sequence[QuestionSet], k: int) -> list[Answers]:
@@ -124,40 +142,57 @@ def _observed(answers: Sequence[Answers], k: int) -> dict[Stage, dict[str, Obser
     return {stage: by_pool for stage, by_pool in seen.items() if by_pool}
 
 
-def _by_stage_and_pool(sure: Sureness) -> dict[str, Reliability]:
-    return {f"{stage.value}, {pool}": found for stage, by_pool in sure.items() for pool, found in by_pool.items()}
-
-
-def _card(
-    reproduction: Reproduction,
-    mrr: Mapping[str, Mapping[str, float]],
-    questions: Mapping[str, int],
-    sure: Sureness,
-    lengths: Mapping[str, PackScores],
-) -> Card:
+def _card(reproduction: Reproduction, measured: _Measured) -> Card:
     run, recipe = reproduction.run, reproduction.recipe
     code = run.dual.code
     assert isinstance(code, Encoder)
-    distill, cross = recipe.distill, recipe.cross
+    distill, cross, dual = recipe.distill, recipe.cross, recipe.dual
+    before = _checkpoint_pack(run.backbone)
+    start = f", from the weights of the pack {before.name} {before.version}" if before else ""
+    size = f"{code.stack.depth} layers, {code.width} wide, {code.pooling} pooling"
     return Card(
         command=reproduction.command,
-        base=f"{recipe.backbone.family}, {code.stack.depth} layers, {code.width} wide, {code.pooling} pooling",
+        base=f"{recipe.backbone.family}, {size}{start}",
         student_layers=reproduction.selected[0].depth if distill else code.stack.depth,
-        dual={"contrasts": " + ".join(recipe.dual.contrasts), **_settings(recipe.dual.training)},
+        dual={"contrasts": " + ".join(dual.contrasts), **_settings(dual.training)} if dual.training.epochs else {},
         distilled={"queries": distill.queries, **_settings(distill.training)} if distill else {},
-        reranker={"head": cross.head, "loss": cross.loss, **_settings(cross.training)} if cross else {},
+        reranker=_reranker(cross) if cross else {},
         path=reproduction.selected[1] if distill else None,
-        mrr=mrr,
-        questions=questions,
+        mrr={name: {way: s.mrr for way, s in by_way.items()} for name, by_way in measured.scores.items()},
+        questions={name: next(iter(by_way.values())).n for name, by_way in measured.scores.items()},
         measured=INT8,
         pool=POOL,
-        reliability=_by_stage_and_pool(sure),
-        lengths={name: (scores.mrr, scores.n) for name, scores in lengths.items()},
+        reliability=measured.reliability,
+        lengths={name: (scores.mrr, scores.n) for name, scores in measured.lengths.items()},
+        spoken={name: (scores.mrr, scores.n) for name, scores in measured.spoken.items()},
         corpus=run.summary,
         hardware=run.machine.describe(),
         hours=reproduction.training_seconds() / 3600,
-        weaknesses=_WEAKNESSES,
+        history=_history(before),
+        weaknesses=_weaknesses(run.summary),
     )
+
+
+def _reranker(cross: CrossConfig) -> dict[str, object]:
+    student = cross.student if cross.student and cross.student.shipped else None
+    told: dict[str, object] = {"head": cross.head, "loss": cross.loss, **_settings(cross.training)}
+    if student:
+        told |= {"then": f"{student.layers} layers that learnt its scores", **_settings(student.training)}
+    return told
+
+
+def _weaknesses(summary: Mapping[str, Any]) -> list[str]:
+    languages = ", ".join(sorted(summary["languages"].get("train", ())))
+    return [f"Trained on {languages} alone; in other languages it relies on what its checkpoint knows."]
+
+
+def _checkpoint_pack(backbone: Backbone) -> Manifest | None:
+    """The manifest of the pack whose weights the training went on from, where it was one."""
+    return open_pack(backbone.folder).manifest if (backbone.folder / MANIFEST).is_file() else None
+
+
+def _history(before: Manifest | None) -> list[RunRecord]:
+    return [RunRecord(**made) for made in before.figures.get("history", ())] if before else []
 
 
 def _settings(training: TrainingConfig) -> dict[str, object]:
@@ -165,14 +200,14 @@ def _settings(training: TrainingConfig) -> dict[str, object]:
 
 
 def _licences(summary: Mapping[str, Any], backbone: Backbone) -> list[dict[str, str]]:
-    """One entry for the base weights and one for each source of training text."""
+    """One entry for the base weights and one for each source of training text, those of an earlier pack's included."""
     base = {"name": backbone.family, "licence": backbone.licence, "part": "base weights and tokenizer"}
     sources = {**summary["packages"], **summary["files"]}
-    return [
-        base,
-        *(
-            {"name": name, "licence": source["licence"] or "as its owner states", "part": "training text"}
-            for name, source in sorted(sources.items())
-            if source["languages"].get("train")
-        ),
+    before = _checkpoint_pack(backbone)
+    entries = [dict(entry) for entry in before.licences] if before else [base]
+    entries += [
+        {"name": name, "licence": source["licence"] or "as its owner states", "part": "training text"}
+        for name, source in sorted(sources.items())
+        if source["languages"].get("train")
     ]
+    return list({(entry["name"], entry["part"]): entry for entry in entries}.values())

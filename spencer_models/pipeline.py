@@ -166,8 +166,10 @@ class Run:
         return self.backbone
 
     def plan(self, training: TrainingConfig, examples: int) -> Plan:
-        """The plan for so many examples an epoch."""
-        steps = max(1, round(training.epochs * examples / (training.batch * training.accumulate)))
+        """The plan for so many examples an epoch: at least one step, but for 0 epochs."""
+        steps = round(training.epochs * examples / (training.batch * training.accumulate))
+        if training.epochs:
+            steps = max(1, steps)
         return Plan(
             steps,
             training.learning_rate,

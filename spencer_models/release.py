@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import MANIFEST, ConfidenceCurve, open_pack
 from spencer_desktop.core.types import Stage
-from spencer_models.card import CARD, Card, render
+from spencer_models.card import CARD, Card, RunRecord, render
 from spencer_models.data.corpus import TEST, read_corpus
 from spencer_models.evaluate import evaluate, question_sets, table, translated_sets
 from spencer_models.packing import FLOAT32, VARIANTS, PackSpec, Trained, check_feeding, write_graphs, write_manifest
@@ -94,6 +94,7 @@ def describe(
     confidence: Mapping[Stage, ConfidenceCurve],
 ) -> None:
     """Writes the final manifests and MODEL_CARD.md of the packs that `make_pack` wrote to `folder`."""
+    own = RunRecord(spec.version, card.command, card.hours, card.hardware)
     figures: dict[str, Any] = {
         "command": card.command,
         "mrr": {name: dict(ways) for name, ways in card.mrr.items()},
@@ -101,6 +102,7 @@ def describe(
         "validation_mrr": {variant: dict(ways) for variant, ways in packed.means.items()},
         "cost": {variant: round(cost, 4) for variant, cost in packed.costs.items()},
         "corpus_sha256": card.corpus["sha256"],
+        "history": [*map(asdict, card.history), asdict(own)],
     }
     text = render(spec, card, packed.means, packed.costs, rerank_by_default=rerank_by_default)
     for variant in packed.means:
@@ -122,14 +124,19 @@ def measure_pack(pack: Path, corpus: Path, questions: int, translations: Path | 
     with it these are asked instead, by language.
     """
     read = read_corpus(corpus)
-    asked = _translations(translations) if translations else None
-    sets = question_sets(read, TEST, questions) if asked is None else translated_sets(read, asked)
+    if translations:
+        sets = translated_sets(read, read_translations(translations))
+        if not sets:
+            raise UserError(f"None of the questions in {translations} is in the corpus's test split")
+    else:
+        sets = question_sets(read, TEST, questions)
     if not sets:
         raise UserError(f"The corpus at {corpus} has no test split", hint="Prepare it with --test, naming a package.")
     return table(evaluate(Models(open_pack(pack), choose_device("auto", 0)), sets))
 
 
-def _translations(path: Path) -> list[dict[str, str]]:
+def read_translations(path: Path) -> list[dict[str, str]]:
+    """As `measure_pack` takes them. UserError when the file holds none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         languages = {frozenset(entry) for entry in found}

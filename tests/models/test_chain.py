@@ -195,6 +195,34 @@ def test_packs_stand_side_by_side(done: tuple[Job, list[str]]) -> None:
     assert float(rows[3][2]) < float(rows[1][2])
 
 
+def test_a_pack_is_a_checkpoint_to_go_on_from_and_its_card_says_so(done: tuple[Job, list[str]], tmp_path: Path) -> None:
+    job, _ = done
+    text = job.recipe.read_text().replace("gate = 1.0", "gate = 1.0\nweights = true")
+    first = tmp_path / "first.toml"
+    first.write_text(text)
+    pack = Path(do(replace(job, recipe=first), Step.PACK, lambda line: None)) / "int8"
+    changes = {'version = "1"': 'version = "2"', "hard_epochs = 1\n": "", "epochs = 2\n": "epochs = 0\n"}
+    text = text[: text.index("[cross]")] + text[text.index("[export]") :]
+    for old, new in {**changes, "[evaluate]": "[evaluate]\ntables = false"}.items():
+        text = text.replace(old, new)
+    again = tmp_path / "again.toml"
+    again.write_text(text)
+    (corpus,) = job.work.glob("corpus-*")
+    later = replace(job, recipe=again, roots=(), corpus=corpus, work=tmp_path / "runs", checkpoint=str(pack))
+    folder = Path(do(later, Step.PACK, lambda line: None))
+    before, after = (open_pack(path).manifest for path in (pack, folder / "int8"))
+    assert [entry["version"] for entry in after.figures["history"]] == ["1", "2"]
+    assert after.licences == before.licences
+    card = (folder / "int8/MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "from the weights of the pack tiny 1, as published" in card
+    texts = ["read a file", "sort the rows"]
+    vectors = [
+        Models(open_pack(path), choose_device("cpu", 1)).code_encoder.encode(texts) for path in (pack, folder / "int8")
+    ]
+    # The weights of a pack are float16, and int8 rounds on top.
+    np.testing.assert_allclose(*vectors, atol=0.02)
+
+
 def _runs(job: Job) -> dict[str, int]:
     return {str(p.relative_to(job.work)): p.stat().st_mtime_ns for p in job.work.rglob("*") if p.is_file()}
 

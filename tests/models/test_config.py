@@ -78,7 +78,7 @@ def _changed(folder: Path, old: str, new: str) -> Path:
         ("trees = [", "trees = [3, ", r"data: trees\[0\] is 3; it must be of type TreeSource"),
         ('precision = "auto"', 'precision = "int4"', "precision is 'int4'"),
         ('loss = "listwise"', 'loss = "margin"', "cross.loss is 'margin'"),
-        ("epochs = 0.5", "epochs = 0", r"dual.training.epochs is 0.0; it must be above 0"),
+        ("epochs = 0.5", "epochs = -1", r"dual.training.epochs is -1.0; it must be at least 0"),
         ("negatives = 5", "negatives = 50", r"cross.negatives is 50; it must be from 1 to cross.depth, 32"),
         ('data = "groups"', 'data = "random"', r"cross.loss is .listwise.; it must be .pointwise., unless"),
         (

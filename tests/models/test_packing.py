@@ -28,7 +28,7 @@ from spencer_models.backbones.minilm import MiniLM
 from spencer_models.backbones.scorer import PairScorer
 from spencer_models.backbones.transformers_stack import TokenBackbone
 from spencer_models.backbones.vocabulary import Shape
-from spencer_models.card import CARD, Card
+from spencer_models.card import CARD, Card, RunRecord
 from spencer_models.confidence import Bin, Reliability
 from spencer_models.data.corpus import Corpus, Pair, write_corpus
 from spencer_models.evaluate import Answers, PackScores, QuestionSet, by_length, evaluate, means, rerank_helps, table
@@ -288,6 +288,8 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         },
         hardware="a processor, 2 threads",
         hours=1.25,
+        history=[RunRecord("0.9", "spencer-models reproduce earlier", 0.5, "another processor")],
+        spoken={"en": (0.9, 40), "de": (0.4, 40)},
         weaknesses=["English questions only."],
     )
     sure = {Stage.RECALL: CURVE}
@@ -298,6 +300,7 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         assert pack.manifest.rerank
         assert pack.manifest.rerank.default
         assert pack.manifest.figures["mrr"]["python"] == {"full": 0.75, "mix@3": 0.81}
+        assert [made["version"] for made in pack.manifest.figures["history"]] == ["0.9", SPEC.version]
         assert pack.manifest.confidence == {Stage.RECALL: CURVE}
         assert pack.manifest.figures["cost"]["int8"] == pytest.approx(bert.packed.costs["int8"], abs=1e-4)
     text = (tmp_path / "int8" / CARD).read_text(encoding="utf-8")
@@ -312,6 +315,8 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         "- English questions only.",
         "| recall, one kind | 100 | 0.080 | 40% | 5% |",
         "| over 256 | 0.5000 | 3 |",
+        "    spencer-models reproduce earlier\n\nin 0.5 hours on another processor (version 0.9).",
+        "| de | 0.4000 | 40 |",
     ):
         assert expected in text
     assert text == (tmp_path / "float16" / CARD).read_text(encoding="utf-8")
