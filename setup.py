@@ -6,4 +6,6 @@ setup(
     packages=[*find_packages(include=["spencer_desktop*", "spencer_models*"]), "spencer_desktop.resources"],
     package_dir={"spencer_desktop.resources": "resources"},
     package_data={"spencer_desktop.resources": ["**/*"]},
+    # What only training goes on from.
+    exclude_package_data={"spencer_desktop.resources": ["checkpoints/**/*"]},
 )

@@ -88,7 +88,8 @@ def _introduction(spec: PackSpec, card: Card, *, rerank_by_default: bool) -> str
         f'# Model pack "{spec.name}" {spec.version}',
         "",
         "Local code search by the method of SPENCER (arXiv 2508.00546): a full code encoder, a query encoder distilled",
-        "from its twin, and a cross-encoder that re-ranks. RunRecord by one command, which goes on if it was stopped:",
+        f"from its twin{', and a cross-encoder that re-ranks' if card.reranker else ''}. Made by one command, which",
+        "goes on if it was stopped:",
         "",
         f"    {card.command}",
         "",
@@ -244,10 +245,8 @@ def _data(corpus: Mapping[str, Any]) -> str:
 
 
 def _weaknesses(spec: PackSpec, card: Card) -> str:
-    reads = (
-        f"The models read the first {spec.code_tokens} tokens of a function and {spec.query_tokens} of a question; the "
-        f"re-ranker reads {spec.pair_tokens} of both."
-    )
+    reads = f"The models read the first {spec.code_tokens} tokens of a function and {spec.query_tokens} of a question"
+    reads += f"; the re-ranker reads {spec.pair_tokens} of both." if card.reranker else "."
     rows = [[name, f"{mrr:.4f}", f"{n:,}"] for name, (mrr, n) in card.lengths.items()]
     return "\n".join(
         [

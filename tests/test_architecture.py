@@ -137,5 +137,7 @@ print(json.dumps([[package, target, names] for package, _, target, names in comm
     target, names = data["spencer_desktop.resources"]
     assert Path(target).parts[-2:] == ("spencer_desktop", "resources")
     packaged = {Path(name).as_posix() for name in names}
-    resources = {path for path in (ROOT / "resources").rglob("*") if path.is_file()}
+    # Checkpoints are for training alone, and large.
+    kept = (path for path in (ROOT / "resources").rglob("*") if path.parts[len(ROOT.parts) + 1] != "checkpoints")
+    resources = {path for path in kept if path.is_file()}
     assert packaged == {path.relative_to(ROOT / "resources").as_posix() for path in resources}
