@@ -20,11 +20,10 @@ from spencer_desktop.core.engine import RepositoryStatus
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.index import CATALOG
 from spencer_desktop.core.indexer import IndexProgress, IndexReport
+from spencer_desktop.core.pack import UNLIKELY
 from spencer_desktop.core.types import Hit, SearchUpdate
 
 _SNIPPET_LINES = 6
-# Below this confidence an answer is shown with a warning.
-_UNLIKELY = 0.2
 _INDEX_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm", "vectors.hnsw", "vectors.json")
 _PIPE_COLUMNS = 10_000
 
@@ -101,7 +100,7 @@ def notes(update: SearchUpdate) -> list[str]:
     said = [update.notice] if update.notice else []
     if not update.hits:
         return [*said, "Nothing found."]
-    if update.confidence is not None and update.confidence < _UNLIKELY:
+    if update.confidence is not None and update.confidence < UNLIKELY:
         return [*said, f"Probably nothing here answers this (confidence {update.confidence:.0%})."]
     return said
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spencer_models.confidence import UNLIKELY, Reliability
+from spencer_desktop.core.pack import UNLIKELY
+from spencer_models.confidence import Reliability
+from spencer_models.markdown import markdown_table
 from spencer_models.packing import PackSpec
 from spencer_models.results import AssistantPath
 
@@ -36,9 +38,8 @@ class Card:
     student. `mrr`: set → way of ranking → MRR through the application's own inference; `questions`: set → how many.
     They are those of the variant `measured`, each set over one pool of at most `pool` codes. `reliability`: stage of an
     answer and kind of pool → how right its confidence was on the questions that the figures are of; `lengths`: tokens
-    of the right code → (MRR of recall, questions). `spoken`: language of a question → the
-    same. `corpus` is the summary of the corpus; `history` the packs that this one went on from, the oldest first;
-    `weaknesses` are sentences.
+    of the right code → (MRR of recall, questions); `spoken`: language of a question → the same. `corpus` is the summary
+    of the corpus; `history` the packs that this one went on from, the oldest first; `weaknesses` are sentences.
     """
 
     command: str
@@ -145,7 +146,7 @@ def _variants(means: Mapping[str, Mapping[str, float]], costs: Mapping[str, floa
             "Mean reciprocal rank, averaged over the validation sets: int8 weights are for CPUs, float16 for GPUs. The",
             f"cost is the most that any way of ranking loses against float32; at most {gate:g} is allowed.",
             "",
-            *_table(["variant", *ways, "cost"], rows),
+            *markdown_table(["variant", *ways, "cost"], rows),
             "",
         ]
     )
@@ -165,7 +166,7 @@ def _figures(card: Card) -> str:
             f"application's own inference: each set's questions are asked of one pool of at most {card.pool:,}",
             'functions without their documentation; "cross@K" and "mix@K" re-rank the K best of "distilled".',
             "",
-            *_table(["set", "questions", *ways], rows),
+            *markdown_table(["set", "questions", *ways], rows),
             "",
         ]
     )
@@ -184,7 +185,9 @@ def _reliability(spec: PackSpec, card: Card) -> str:
             "weights and checked on the questions above, each asked twice: of a pool with its code, and without it.",
             f"Warned of are those with a confidence below {UNLIKELY:g}.",
             "",
-            *_table(["by, in pools of", "asked", "calibration error", "none right: warned", "one right: warned"], rows),
+            *markdown_table(
+                ["by, in pools of", "asked", "calibration error", "none right: warned", "one right: warned"], rows
+            ),
             "",
         ]
     )
@@ -209,7 +212,7 @@ def _path(path: AssistantPath) -> str:
             f"{_layers(path.teacher_layers)} and {path.teacher_score:.4f}.",
             f"Who taught whom, in layers: {' → '.join(map(str, path.lineage))}.",
             "",
-            *_table(["layers", "taught by", path.metric, ""], rows),
+            *markdown_table(["layers", "taught by", path.metric, ""], rows),
             "",
         ]
     )
@@ -238,7 +241,7 @@ def _data(corpus: Mapping[str, Any]) -> str:
             f"Pairs: {counts}; SHA-256 `{corpus['sha256']}`. The corpus is no part of the pack. Left out because their",
             f"question or code stands in a measuring set: {corpus['left_out_as_measuring_sets']:,}.",
             "",
-            *_table(["source", "version", "licence", "split", "pairs"], rows),
+            *markdown_table(["source", "version", "licence", "split", "pairs"], rows),
             "",
         ]
     )
@@ -256,7 +259,7 @@ def _weaknesses(spec: PackSpec, card: Card) -> str:
             "",
             "Recall by the length of the right function, over all the questions above:",
             "",
-            *_table(["tokens", "MRR", "questions"], rows),
+            *markdown_table(["tokens", "MRR", "questions"], rows),
             "",
             *_spoken(card.spoken),
         ]
@@ -268,12 +271,8 @@ def _spoken(spoken: Mapping[str, tuple[float, int]]) -> list[str]:
         return []
     rows = [[language, f"{mrr:.4f}", f"{n:,}"] for language, (mrr, n) in spoken.items()]
     title = "The same questions in several languages, over the same functions:"
-    return [title, "", *_table(["language", "MRR of recall", "questions"], rows), ""]
+    return [title, "", *markdown_table(["language", "MRR of recall", "questions"], rows), ""]
 
 
 def _layers(count: int) -> str:
     return f"{count} layer{'' if count == 1 else 's'}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -15,6 +15,7 @@ from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
 from spencer_models.data.corpus import VALID, read_corpus
 from spencer_models.evaluate import KS, QuestionSet, evaluate, means, question_sets
+from spencer_models.markdown import markdown_table
 from spencer_models.progress import Report
 
 _ROUNDS = 5
@@ -59,11 +60,10 @@ def compare_packs(
         for choice, by_way, times in zip(choices, found, _times(choices, sets), strict=True)
     ]
     asked = sum(len(s.queries) for s in sets)
-    lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
     about = (
         f"Mean MRR of {len(sets)} kinds of questions ({asked:,} in all); times are medians of {_ROUNDS} rounds in turn."
     )
-    return "\n".join([about, "", *lines])
+    return "\n".join([about, "", *markdown_table(header, rows)])
 
 
 def _try(choice: Choice) -> None:

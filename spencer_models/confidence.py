@@ -15,13 +15,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spencer_desktop.core.pack import ConfidenceCurve
+from spencer_desktop.core.pack import UNLIKELY, ConfidenceCurve
 from spencer_desktop.core.types import Floats, Ids
 from spencer_models.evaluate import Answers
 from spencer_models.plotting import COLOURS, QUIET, new_figure, style
-
-UNLIKELY = 0.2
-"""Below this confidence the application warns."""
 
 _STEPS = 50
 # Keeps the curve finite where no score is of both kinds.

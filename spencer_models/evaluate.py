@@ -12,7 +12,7 @@ import numpy as np
 from spencer_desktop.core.inference import Models
 from spencer_desktop.core.text import code_text, query_text
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.data.corpus import TEST, Corpus, text_number
+from spencer_models.data.corpus import TEST, Corpus, scattered, text_number
 from spencer_models.metrics import gold_ranks, mrr, recall_at
 from spencer_models.retrieval import Recall, recall, rerank
 
@@ -60,7 +60,7 @@ def translated_sets(corpus: Corpus, translations: Sequence[Mapping[str, str]]) -
     `translations`: language → question; "en" is the question as it stands in the corpus. Empty when none of them is in
     its test split.
     """
-    test = sorted(corpus.of(TEST), key=lambda p: text_number(p.query + p.bare))
+    test = scattered(corpus.of(TEST))
     answers = {pair.query: pair for pair in test}
     asked = list({entry["en"]: entry for entry in translations if entry["en"] in answers}.values())[:POOL]
     if not asked:

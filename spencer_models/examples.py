@@ -9,7 +9,7 @@ from typing import TypeVar
 from spencer_desktop.core.text import query_text
 from spencer_models.backbones.base import Code, Features
 from spencer_models.config import TextConfig
-from spencer_models.data.corpus import Pair, text_number
+from spencer_models.data.corpus import Pair, scattered, text_number
 from spencer_models.data.queries import training_query
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def pools(pairs: Sequence[Pair], size: int, *, whole: bool = True) -> tuple[list
 
     The last pool, if incomplete, is dropped as in the paper; where it is not `whole` that counts, it stays.
     """
-    ordered = sorted(pairs, key=lambda p: text_number(p.query + p.bare))
+    ordered = scattered(pairs)
     parts = [ordered[i : i + size] for i in range(0, len(ordered), size)]
     dropped = 0
     if whole and parts and len(parts[-1]) < size:

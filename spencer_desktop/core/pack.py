@@ -35,6 +35,8 @@ _MAX_MANIFEST_BYTES = 1 << 20
 _MAX_FILE_BYTES = 1 << 31
 _MAX_COUNT = 1 << 40
 _MAX_NUMBER = 1e6
+UNLIKELY = 0.2
+"""Below this confidence an answer is shown with a warning."""
 # The wire form of `StringStringEntryProto(key="location")`, without which an ONNX tensor cannot name an external file.
 _EXTERNAL_DATA_MARK = b"\x0a\x08location"
 

@@ -186,8 +186,7 @@ def kept_layers(depth: int, removed: int) -> tuple[int, ...]:
 def compress_scorer(scorer: PairScorer, layers: int) -> PairScorer:
     """A copy of `scorer` with so many of its layers, chosen as for an encoder, and its head."""
     with torch.no_grad():
-        kept = kept_layers(scorer.stack.depth, scorer.stack.depth - layers)
-        small = PairScorer(scorer.stack.thinned(kept), scorer.head)
+        small = PairScorer(_without(scorer.stack, scorer.stack.depth - layers), scorer.head)
         small.weight.copy_(scorer.weight)
         small.bias.copy_(scorer.bias)
     return small
@@ -196,4 +195,8 @@ def compress_scorer(scorer: PairScorer, layers: int) -> PairScorer:
 def compress(encoder: Encoder, removed: int) -> Encoder:
     """ModelCompression(M, P) of Algorithm 1: a copy of `encoder` without `removed` of its layers."""
     with torch.no_grad():
-        return Encoder(encoder.stack.thinned(kept_layers(encoder.stack.depth, removed)), encoder.pooling)
+        return Encoder(_without(encoder.stack, removed), encoder.pooling)
+
+
+def _without(stack: Stack, removed: int) -> Stack:
+    return stack.thinned(kept_layers(stack.depth, removed))

@@ -146,6 +146,11 @@ def told_left_out(counts: Iterable[Mapping[str, int]]) -> str:
     return f"Found and left out: {told}." if told else ""
 
 
+def scattered(pairs: Iterable[Pair]) -> list[Pair]:
+    """The pairs in an order that no source decides, always the same."""
+    return sorted(pairs, key=lambda p: text_number(p.query + p.bare))
+
+
 def text_number(text: str) -> int:
     """A number that is spread evenly over texts and the same in every process: the choice by it is reproducible."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.languages import extension_of
-from spencer_models.data.corpus import Corpus, text_number
+from spencer_models.data.corpus import Corpus, scattered
 
 CODE_FOLDER, QUESTIONS_NAME = "code", "questions.jsonl"
 
@@ -27,7 +27,7 @@ def write_repository(corpus: Corpus, split: str, questions: int, out: Path) -> i
     asked: list[dict[str, str]] = []
     written = 0
     for pairs in corpus.kinds(split).values():
-        for place, pair in enumerate(sorted(pairs, key=lambda p: text_number(p.query + p.bare))):
+        for place, pair in enumerate(scattered(pairs)):
             folder = re.sub(r"\W+", "-", pair.source).strip("-")
             path = Path(folder) / f"{written:06}.{extension_of(pair.language)}"
             (out / CODE_FOLDER / folder).mkdir(parents=True, exist_ok=True)
