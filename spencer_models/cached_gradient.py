@@ -12,19 +12,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spencer_models.machine import Machine
 
 LossOf = Callable[[Sequence[Tensor]], Tensor]
-"""The vectors [n, d] of every pass → the loss."""
+"""What every pass gives, a row for each of its rows → the loss."""
+
+Encode = Callable[..., Tensor]
+"""Features → a row for each row: a vector, or a vector and its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """One encoder over one batch, which `parts` hold: features of consecutive rows, each padded for itself."""
 
-    encoder: nn.Module
+    encoder: Encode
     parts: Sequence[dict[str, Tensor]]
 
 
@@ -60,7 +63,7 @@ def _without_graph(one: Pass, states: list[dict[str, Tensor]], machine: Machine)
     return torch.cat(rows).requires_grad_()
 
 
-def _shares(passes: Sequence[Pass], vectors: Sequence[Tensor]) -> Sequence[tuple[nn.Module, dict[str, Tensor], Tensor]]:
+def _shares(passes: Sequence[Pass], vectors: Sequence[Tensor]) -> Sequence[tuple[Encode, dict[str, Tensor], Tensor]]:
     """(encoder, part, gradient of the part's vectors) in the order in which the parts were encoded."""
     out = []
     for one, leaf in zip(passes, vectors, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 from spencer_desktop.core.pack import UNLIKELY
 from spencer_models.confidence import Reliability
+from spencer_models.history import RunRecord
 from spencer_models.markdown import markdown_table
 from spencer_models.packing import PackSpec
 from spencer_models.results import AssistantPath
@@ -16,16 +17,6 @@ CARD = "MODEL_CARD.md"
 
 Settings = Mapping[str, object]
 """Name of a setting → its value, in the order in which a reader wants them."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One run that made a pack: its version, its command, the hours that its trainings took, and on what."""
-
-    version: str
-    command: str
-    hours: float
-    hardware: str
 
 
 @dataclass(frozen=True, slots=True)

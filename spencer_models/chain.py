@@ -37,7 +37,7 @@ def do(job: Job, until: Step, report: Report) -> str:
         torch.set_num_threads(job.threads)
     if until is not Step.CORPUS:
         # Missing models are told of before the sources are mined.
-        check_family(recipe.backbone.family, recipe.backbone.checkpoint)
+        check_family(recipe.backbone.family, recipe.backbone.start or recipe.backbone.checkpoint)
     corpus = job.corpus or _corpus(job, recipe, report)
     if until is Step.CORPUS:
         if job.corpus:
@@ -47,7 +47,7 @@ def do(job: Job, until: Step, report: Report) -> str:
     reproduction = Reproduction(run, job.command)
     tables = recipe.evaluate.tables
     steps: dict[Step, Callable[[], object]] = {
-        Step.DUAL: lambda: run.dual,
+        Step.DUAL: reproduction.dual,
         Step.CROSS: lambda: recipe.cross and run.scorer,
         Step.STUDENTS: lambda: reproduction.query_models if tables else reproduction.students and reproduction.selected,
         Step.SCORES: lambda: _scores(reproduction, job.out),

@@ -19,7 +19,7 @@ from spencer_models.toml_config import from_toml, read_toml
 
 OBJECTIVES = ("contrastive", "margin")
 EQUATION_4 = ("code", "query", "cross")
-CONTRASTS = (*EQUATION_4, "search")
+CONTRASTS = (*EQUATION_4, "search", "late")
 TOGETHER = ("", "language", "source")
 CROSS_LOSSES = ("pointwise", "listwise")
 CROSS_DATA = ("labelled", "random", "groups")
@@ -29,7 +29,8 @@ STUDENT_SCORES = ("recall", "mrr")
 
 @dataclass(frozen=True, slots=True)
 class BackboneConfig:
-    """`checkpoint` is a hub name, a folder, or "" for the family's public one; `pooling` "" for the family's own.
+    """`checkpoint` is a hub name, a folder, or "" for the family's public one; `start` another one of the same shape
+    that training goes on from in its place ("": none); `pooling` "" for the family's own.
 
     `shared`: one encoder serves both sides until the query side is distilled; else each side is trained from the
     checkpoint for itself.
@@ -37,6 +38,7 @@ class BackboneConfig:
 
     family: str
     checkpoint: str = ""
+    start: str = ""
     pooling: str = ""
     shared: bool = False
 
@@ -96,11 +98,14 @@ class TrainingConfig:
 @dataclass(frozen=True, slots=True)
 class DualConfig:
     """The dual encoder; with 0 epochs it is the checkpoint's. `contrasts` are the parts of Eq. 4 that are trained on,
-    and "search", Eq. 3 the other way round: a query among the codes of its batch, as in a search. `literal` leaves the
-    positive out of their denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained
+    and "search", Eq. 3 the other way round: a query among the codes of its batch, as in a search; "late" is the same by
+    late interaction of their tokens, which a re-ranker starts from. `literal` leaves the positive out of the
+    denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained
     baselines.
 
-    `hard_epochs` more are then trained with `hard_negatives` mined codes for each question.
+    `hard_epochs` more are then trained with `hard_negatives` mined codes for each question. At last as much of
+    `backbone.checkpoint` is mixed back in as it takes for no kind of validation question to lose more than `forgotten`
+    of its MRR against it (1: nothing is; `blending`).
     """
 
     training: TrainingConfig
@@ -112,6 +117,7 @@ class DualConfig:
     hard_epochs: float = 0.0
     hard_negatives: int = 1
     hard_depth: int = 32
+    forgotten: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,9 @@ class CrossConfig:
     It starts from the "checkpoint" (the paper) or from the trained "dual" encoder's code side. `loss` is "pointwise"
     (Eq. 5) or "listwise". With a `recall_scale` above 0 a candidate's logit in training is
     `recall_scale` · cosine + logit. `depth`: how many of the best recalled codes are mined. A `student` needs groups.
+
+    In its first `apart` layers code and question do not see each other: in these it is the dual encoder that it starts
+    from, and what the head "interaction" compares at last is near to what it then knew already.
     """
 
     training: TrainingConfig
@@ -144,6 +153,7 @@ class CrossConfig:
     negatives: int = 5
     depth: int = 48
     recall_scale: float = 0.0
+    apart: int = 0
     student: CrossStudentConfig | None = None
 
 
@@ -241,7 +251,7 @@ def fingerprint(*parts: Any) -> str:
 
 
 def read_recipe(path: Path, checkpoint: str = "") -> Recipe:
-    """The recipe in a TOML file, started from another `checkpoint` where one is given.
+    """The recipe in a TOML file, which starts from another `checkpoint` where one is given.
 
     UserError naming what is missing, unknown, of the wrong type or out of range.
     """
@@ -253,7 +263,7 @@ def read_recipe(path: Path, checkpoint: str = "") -> Recipe:
     for bound in _bounds(recipe):
         if not bound.fits:
             raise UserError(f"{path.name}: {bound.name} is {json.dumps(bound.value)}; it must be {bound.rule}")
-    return replace(recipe, backbone=replace(recipe.backbone, checkpoint=checkpoint)) if checkpoint else recipe
+    return replace(recipe, backbone=replace(recipe.backbone, start=checkpoint)) if checkpoint else recipe
 
 
 class Choice(NamedTuple):
@@ -308,6 +318,7 @@ def _dual_bounds(dual: DualConfig) -> Iterator[Bound]:
     yield Bound("dual.contrasts", dual.contrasts, len(dual.contrasts) > 0, "not empty")
     yield Bound("dual.temperature", dual.temperature, dual.temperature > 0, "above 0")
     yield Bound("dual.hard_epochs", dual.hard_epochs, dual.hard_epochs >= 0, "at least 0")
+    yield Bound("dual.forgotten", dual.forgotten, 0 <= dual.forgotten <= 1, "from 0 to 1")
     fits = 0 < dual.hard_negatives <= dual.hard_depth
     yield Bound("dual.hard_negatives", dual.hard_negatives, fits, f"from 1 to dual.hard_depth, {dual.hard_depth}")
     yield from _training_bounds("dual.training", dual.training, may_be_none=True)
@@ -322,6 +333,8 @@ def _mix_bounds(mix: MixConfig) -> Iterator[Bound]:
 def _cross_bounds(cross: CrossConfig) -> Iterator[Bound]:
     fits = 0 < cross.negatives <= cross.depth
     yield Bound("cross.negatives", cross.negatives, fits, f"from 1 to cross.depth, {cross.depth}")
+    fits = cross.apart == 0 or (cross.apart > 0 and cross.head == "interaction")
+    yield Bound("cross.apart", cross.apart, fits, '0, or above with cross.head = "interaction"')
     # A list needs its match at a known place.
     grouped = cross.data == "groups"
     fits = grouped or cross.loss == "pointwise"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from spencer_desktop.core.types import Ids
-from spencer_models.backbones.base import Backbone, Code, Features
-from spencer_models.cached_gradient import Pass, backward
+from spencer_models.backbones.base import Backbone, Code, Encoder, Features
+from spencer_models.cached_gradient import Encode, Pass, backward
 from spencer_models.config import DualConfig, TextConfig, TrainingConfig
 from spencer_models.data.collation import ShuffledBatches
 from spencer_models.examples import PART_ROWS, Example, parts_of
-from spencer_models.losses import code_contrast, cross_contrast, info_nce, margin_ranking, query_contrast
+from spencer_models.losses import (
+    code_contrast,
+    cross_contrast,
+    info_nce,
+    late_contrast,
+    margin_ranking,
+    query_contrast,
+)
 from spencer_models.machine import Machine
 from spencer_models.mixing import Mix
 
@@ -100,13 +108,17 @@ class DualTask:
 
     def backward(self, batch: DualBatch) -> float:
         config = self._config
-        passes = {"queries": Pass(self._dual.query, batch.queries), "codes": Pass(self._dual.code, batch.codes)}
+        code = self._encode(self._dual.code, self._text.code)
+        passes = {
+            "queries": Pass(self._encode(self._dual.query, self._text.query), batch.queries),
+            "codes": Pass(code, batch.codes),
+        }
         if config.objective == "contrastive" and "query" in config.contrasts:
             passes["queries_again"] = passes["queries"]
         if config.objective == "contrastive" and "code" in config.contrasts:
             passes["codes_again"] = passes["codes"]
         if batch.hard:
-            passes["hard"] = Pass(self._dual.code, batch.hard)
+            passes["hard"] = Pass(code, batch.hard)
         names = list(passes)
 
         def loss_of(vectors: Sequence[Tensor]) -> Tensor:
@@ -116,8 +128,21 @@ class DualTask:
 
         return backward(list(passes.values()), loss_of, self._machine, cached=config.training.micro_batch > 0)
 
-    def _loss(self, vectors: dict[str, Tensor]) -> Tensor:
-        config, codes, queries = self._config, vectors["codes"], vectors["queries"]
+    def _encode(self, encoder: nn.Module, tokens: int) -> Encode:
+        """Vectors, followed by those of their tokens where "late" needs them."""
+        if not self._late:
+            return encoder
+        assert isinstance(encoder, Encoder)
+        return partial(encoder.with_tokens, tokens)
+
+    @property
+    def _late(self) -> bool:
+        return self._config.objective == "contrastive" and "late" in self._config.contrasts
+
+    def _loss(self, outputs: dict[str, Tensor]) -> Tensor:
+        config = self._config
+        vectors = {name: rows[:, 0] for name, rows in outputs.items()} if self._late else outputs
+        codes, queries = vectors["codes"], vectors["queries"]
         if config.objective == "margin":
             # The next question of the batch, which the seed shuffled, stands for a random one.
             return margin_ranking(codes, queries, queries.roll(1, dims=0), config.margin)
@@ -134,6 +159,10 @@ class DualTask:
         if "hard" in vectors:
             # Only the direction of a search has codes to choose among.
             loss = loss + info_nce(queries, torch.cat([codes, vectors["hard"]]), config.temperature)
+        if self._late:
+            among = torch.cat([outputs[name][:, 1:] for name in ("codes", "hard") if name in outputs])
+            # The best of many tokens differ half as much as means over them do.
+            loss = loss + late_contrast(outputs["queries"][:, 1:], among, config.temperature / 2)
         return loss
 
     def validate(self) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, log_softmax, relu
+from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, cross_entropy, log_softmax, relu
 
 TEMPERATURE = 0.05
 """τ of Eq. 1 to 3. The paper does not give it; this is that of SimCSE, which it follows."""
@@ -70,6 +70,26 @@ def dual_training(
         + query_contrast(queries, queries_again, temperature, literal=literal)
         + cross_contrast(codes, queries, temperature, literal=literal)
     )
+
+
+def late_interaction(queries: Tensor, codes: Tensor) -> Tensor:
+    """[n, m]: for each query and code, the mean over the query's tokens of their greatest cosine with the code's.
+
+    Token states [n, s, d] and [m, t, d], unit rows; a row of zeros is padding. Not in the paper: Khattab and Zaharia,
+    arXiv 2004.12832.
+    """
+    read, written = queries.any(2), codes.any(2)
+    owners = read.nonzero()[:, 0]
+    similar = (queries[read] @ codes.flatten(0, 1).T).view(-1, *written.shape)
+    best = similar.masked_fill(~written, -1.0).amax(2)
+    sums = best.new_zeros(len(queries), len(codes)).index_add(0, owners, best)
+    return sums / read.sum(1, keepdim=True)
+
+
+def late_contrast(queries: Tensor, codes: Tensor, temperature: float) -> Tensor:
+    """InfoNCE over late interaction: query i belongs to code i of the m ≥ n codes; shapes as in `late_interaction`."""
+    logits = late_interaction(queries, codes) / temperature
+    return cross_entropy(logits, torch.arange(len(queries), device=logits.device), reduction="sum")
 
 
 def matching(logits: Tensor, labels: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from spencer_desktop.core.pack import MANIFEST, ConfidenceCurve, Manifest, open_
 from spencer_desktop.core.resources import resource_dir
 from spencer_desktop.core.types import Stage
 from spencer_models.backbones.base import Backbone, Encoder
-from spencer_models.card import CARD, Card, RunRecord
+from spencer_models.card import CARD, Card
 from spencer_models.confidence import (
     Observed,
     Reliability,
@@ -22,7 +22,7 @@ from spencer_models.confidence import (
     reliability_figure,
     reranked,
 )
-from spencer_models.config import CrossConfig, ExportConfig, Recipe, TrainingConfig, fingerprint
+from spencer_models.config import CrossConfig, DualConfig, ExportConfig, Recipe, TrainingConfig, fingerprint
 from spencer_models.data.corpus import TEST, VALID, Corpus
 from spencer_models.evaluate import (
     POOL,
@@ -38,6 +38,7 @@ from spencer_models.evaluate import (
     table,
     translated_sets,
 )
+from spencer_models.history import read_history
 from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained, application_tokenizer
 from spencer_models.pipeline import Run
 from spencer_models.plotting import save
@@ -154,7 +155,7 @@ def _card(reproduction: Reproduction, measured: _Measured) -> Card:
         command=reproduction.command,
         base=f"{recipe.backbone.family}, {size}{start}",
         student_layers=reproduction.selected[0].depth if distill else code.stack.depth,
-        dual={"contrasts": " + ".join(dual.contrasts), **_settings(dual.training)} if dual.training.epochs else {},
+        dual=_dual(run, dual) if dual.training.epochs else {},
         distilled={"queries": distill.queries, **_settings(distill.training)} if distill else {},
         reranker=_reranker(cross) if cross else {},
         path=reproduction.selected[1] if distill else None,
@@ -168,14 +169,22 @@ def _card(reproduction: Reproduction, measured: _Measured) -> Card:
         corpus=run.summary,
         hardware=run.machine.describe(),
         hours=reproduction.training_seconds() / 3600,
-        history=_history(before),
+        history=read_history(run.backbone.folder),
         weaknesses=_weaknesses(run.summary),
     )
 
 
+def _dual(run: Run, dual: DualConfig) -> dict[str, object]:
+    told = {"contrasts": " + ".join(dual.contrasts), **_settings(dual.training)}
+    if dual.hard_epochs:
+        told |= {"then with hard negatives, epochs": dual.hard_epochs}
+    return told | {"checkpoint mixed back in": f"{run.blend.share:.0%}"} if run.blend else told
+
+
 def _reranker(cross: CrossConfig) -> dict[str, object]:
     student = cross.student if cross.student and cross.student.shipped else None
-    told: dict[str, object] = {"head": cross.head, "loss": cross.loss, **_settings(cross.training)}
+    told: dict[str, object] = {"head": cross.head, "layers apart": cross.apart, "loss": cross.loss}
+    told |= _settings(cross.training)
     if student:
         told |= {"then": f"{student.layers} layers that learnt its scores", **_settings(student.training)}
     return told
@@ -189,10 +198,6 @@ def _weaknesses(summary: Mapping[str, Any]) -> list[str]:
 def _checkpoint_pack(backbone: Backbone) -> Manifest | None:
     """The manifest of the pack whose weights the training went on from, where it was one."""
     return open_pack(backbone.folder).manifest if (backbone.folder / MANIFEST).is_file() else None
-
-
-def _history(before: Manifest | None) -> list[RunRecord]:
-    return [RunRecord(**made) for made in before.figures.get("history", ())] if before else []
 
 
 def _settings(training: TrainingConfig) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from spencer_models.backbones.families import FAMILIES, open_backbone
 from spencer_models.backbones.scorer import PairScorer
 from spencer_models.backbones.scratch import Scratch
 from spencer_models.backbones.vocabulary import VOCABULARY_NAME
+from spencer_models.blending import Blend, blend
 from spencer_models.config import CrossConfig, Recipe, TrainingConfig, fingerprint
 from spencer_models.cross import (
     CrossTask,
@@ -47,6 +48,7 @@ from spencer_models.stage import Stage
 from spencer_models.validation import Reading, Validation
 
 _SCALE_NAME = "recall_scale.json"
+_BLEND_NAME = "blend.json"
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -80,9 +82,10 @@ class Run:
         start = (recipe.backbone, self._checkpoint_hash())
         shown = replace(recipe.mix, studied=0)
         first = (corpus, *start, recipe.text, shown, recipe.seed, *device, evaluate.valid_questions)
-        self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0))
+        self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0, forgotten=1.0))
         base = (*first, recipe.mix.studied)
-        self.hard_stage = self._stage("dual-hard", *base, recipe.dual)
+        self.hard_stage = self._stage("dual-hard", *base, replace(recipe.dual, forgotten=1.0))
+        self.blend_folder = self._stage("dual-blend", *base, recipe.dual).folder
         judged = (evaluate.candidates, evaluate.most_candidates, evaluate.valid_reranked)
         cross = recipe.cross and replace(recipe.cross, student=None)
         self.cross_stage = self._stage("cross", *base, recipe.dual, cross, *judged)
@@ -135,7 +138,10 @@ class Run:
     @cached_property
     def backbone(self) -> Backbone:
         config = self.recipe.backbone
-        source = config.checkpoint or self._vocabulary()
+        return self._open(config.start or config.checkpoint or self._vocabulary())
+
+    def _open(self, source: str) -> Backbone:
+        config = self.recipe.backbone
         return open_backbone(
             config.family, source, pooling=config.pooling, symbol_header=self.recipe.text.symbol_header
         )
@@ -194,11 +200,41 @@ class Run:
     @cached_property
     def dual_folder(self) -> Path:
         """Where the trained sides stand, "code" and "query"."""
-        return (self.hard_stage if self.recipe.dual.hard_epochs else self.dual_stage).folder
+        return self.blend_folder if self.recipe.dual.forgotten < 1 else self._trained_stage.folder
+
+    @property
+    def _trained_stage(self) -> Stage:
+        return self.hard_stage if self.recipe.dual.hard_epochs else self.dual_stage
 
     @cached_property
     def dual(self) -> DualEncoder:
         """The trained dual encoder, in evaluation mode on the machine."""
+        self._ensure_trained()
+        if self.recipe.dual.forgotten < 1 and not (self.blend_folder / _BLEND_NAME).is_file():
+            self._blend()
+        return self._load_dual(self.dual_folder)
+
+    @property
+    def blend(self) -> Blend | None:
+        """What was mixed back into the dual encoder; None where the recipe asks for nothing."""
+        _ = self.dual
+        path = self.blend_folder / _BLEND_NAME
+        return Blend(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+    def _blend(self) -> None:
+        """Mixes the recipe's checkpoint back in."""
+        config = self.recipe.backbone
+        dual = self._load_dual(self._trained_stage.folder)
+        before = self._open(config.checkpoint or self._vocabulary())
+        code = before.encoder("code")
+        checkpoint = DualEncoder(code if config.shared else before.encoder("query"), code)
+        found = blend(dual, checkpoint, lambda: self.validation.by_kind(dual), self.recipe.dual.forgotten)
+        self._save_dual(dual, self.blend_folder)
+        self.report(f"{self.blend_folder.name}: {found.share:g} of the checkpoint mixed in")
+        text = json.dumps(asdict(found), indent=1) + "\n"
+        (self.blend_folder / _BLEND_NAME).write_text(text, encoding="utf-8")
+
+    def _ensure_trained(self) -> None:
         training = self.recipe.dual.training
         if not self.dual_stage.is_done:
             fresh = self.fresh_dual(training.dropout)
@@ -209,7 +245,6 @@ class Run:
             longer = replace(training, epochs=self.recipe.dual.hard_epochs)
             started = self._load_dual(self.dual_stage.folder, training.dropout)
             self._train_dual(self.hard_stage, started, longer, self.studied.examples, self.studied.mix, hard)
-        return self._load_dual(self.dual_folder)
 
     def fresh_dual(self, dropout: float) -> DualEncoder:
         """The dual encoder as training begins."""
@@ -255,11 +290,12 @@ class Run:
             hard,
         )
 
-        def save() -> None:
-            self.backbone.save(dual.code, stage.folder / "code")
-            self.backbone.save(dual.query, stage.folder / "query")
-
+        save = lambda: self._save_dual(dual, stage.folder)  # noqa: E731
         stage.train(dual, task, self.plan(training, int(mix.times.sum())), self.machine, save, self.report)
+
+    def _save_dual(self, dual: DualEncoder, folder: Path) -> None:
+        self.backbone.save(dual.code, folder / "code")
+        self.backbone.save(dual.query, folder / "query")
 
     def _mine(self, dual: DualEncoder, depth: int, folder: Path) -> Ids:
         queries, codes = self._example_vectors(dual, folder)
@@ -322,7 +358,7 @@ class Run:
         """The re-ranker as its training begins."""
         # The paper starts from the checkpoint; in a run of thousands of questions, what the code encoder learnt helps.
         start = self.dual_folder / "code" if self._cross.start == "dual" else None
-        return self.pretrained.scorer(self._cross.head, start, dropout=dropout)
+        return self.pretrained.scorer(self._cross.head, start, dropout=dropout, apart=self._cross.apart)
 
     def _loaded_scorer(self, dropout: float) -> PairScorer:
         """The re-ranker as its training left it."""

@@ -15,6 +15,7 @@ from spencer_models.backbones.base import Encoder
 from spencer_models.config import fingerprint
 from spencer_models.data.corpus import TEST, told_left_out
 from spencer_models.distill import Objective
+from spencer_models.history import HISTORY_NAME, RunRecord, read_history, write_history
 from spencer_models.pipeline import Run
 from spencer_models.results import (
     ASSISTANTS,
@@ -82,6 +83,16 @@ class Reproduction:
                     f"The backbone has {depth} layers: distill.sizes and assistants.removed must be below that",
                     hint="Change them in the recipe, or start from a deeper checkpoint.",
                 )
+
+    def dual(self) -> None:
+        """Trains the dual encoder. Its code side is a checkpoint to go on from, which says how it came about."""
+        run = self.run
+        _ = run.dual
+        folder = run.dual_folder / "code"
+        if not (folder / HISTORY_NAME).is_file():
+            hours = sum(stage.result().seconds for stage in (run.dual_stage, run.hard_stage) if stage.is_done) / 3600
+            own = RunRecord(self.recipe.version, self.command, round(hours, 2), run.machine.describe())
+            write_history([*read_history(run.backbone.folder), own], folder)
 
     @cached_property
     def selected(self) -> tuple[QueryModel, AssistantPath]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from spencer_models.config import read_recipe
 from spencer_models.dual import DualEncoder
 from spencer_models.encode import evaluating
 from spencer_models.examples import Pool
+from spencer_models.losses import late_interaction
 from spencer_models.metrics import mrr
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
@@ -33,6 +35,8 @@ KS = (5, 10, 20)
 
 _TIMED = 40
 _PART = 32
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,38 +123,36 @@ def _late_logits(reading: Reading, dual: DualEncoder, pool: Pool, found: Recall)
     """float32 [n, depth]: late interaction of each question with its candidates; each code is read once."""
     wanted = sorted(set(found.top.ravel().tolist()))
     place = {code: number for number, code in enumerate(wanted)}
-    codes = _states(dual.code, reading, [pool.codes[i] for i in wanted], reading.backbone.codes, reading.text.code)
-    asked = pool.queries[: len(found.top)]
-    queries = _states(dual.query, reading, asked, reading.backbone.queries, reading.text.query)
+    codes = _code_tokens(reading, dual, [pool.codes[i] for i in wanted])
+    queries = _query_tokens(reading, dual, pool.queries[: len(found.top)])
     rows = [
-        [max_similarity(query, codes[place[code]]) for code in row]
+        late_interaction(query[None], codes[[place[code] for code in row]])[0]
         for query, row in zip(queries, found.top.tolist(), strict=True)
     ]
-    return np.array(rows, np.float32)
+    return torch.stack(rows).numpy()
 
 
-def _late(reading: Reading, dual: DualEncoder, codes: Sequence[Code], query: str) -> list[float]:
-    (asked,) = _states(dual.query, reading, [query], reading.backbone.queries, reading.text.query)
-    read = _states(dual.code, reading, codes, reading.backbone.codes, reading.text.code)
-    return [max_similarity(asked, states) for states in read]
+def _late(reading: Reading, dual: DualEncoder, codes: Sequence[Code], query: str) -> Tensor:
+    return late_interaction(_query_tokens(reading, dual, [query]), _code_tokens(reading, dual, codes))
 
 
-def max_similarity(query: Tensor, code: Tensor) -> float:
-    """Mean over the query's tokens of the greatest cosine with a token of the code; [s, d] and [t, d], unit rows."""
-    return float((query @ code.T).amax(1).mean())
+def _query_tokens(reading: Reading, dual: DualEncoder, queries: Sequence[str]) -> Tensor:
+    tokens = reading.text.query
+    return _tokens(dual.query, reading, queries, lambda part: reading.backbone.queries(part, tokens), tokens)
+
+
+def _code_tokens(reading: Reading, dual: DualEncoder, codes: Sequence[Code]) -> Tensor:
+    tokens = reading.text.code
+    return _tokens(dual.code, reading, codes, lambda part: reading.backbone.codes(part, tokens), tokens)
 
 
 @torch.inference_mode()
-def _states(
-    encoder: nn.Module, reading: Reading, texts: Sequence[object], build: Callable[..., Features], tokens: int
-) -> list[Tensor]:
-    """The token states of each text, unit rows, without padding."""
+def _tokens(
+    encoder: nn.Module, reading: Reading, texts: Sequence[T], build: Callable[[Sequence[T]], Features], tokens: int
+) -> Tensor:
+    """float32 [n, tokens, d]: the token states of each text, unit rows, zeros for padding."""
     assert isinstance(encoder, Encoder)
-    out: list[Tensor] = []
     with evaluating(encoder), reading.machine.autocast():
-        for start in range(0, len(texts), _PART):
-            features = reading.machine.features(build(texts[start : start + _PART], tokens))
-            states, mask = encoder.stack(**features)
-            rows = nn.functional.normalize(states.float(), dim=2)
-            out += [row[own.bool()].cpu() for row, own in zip(rows, mask, strict=True)]
-    return out
+        parts = (build(texts[start : start + _PART]) for start in range(0, len(texts), _PART))
+        rows = [encoder.with_tokens(tokens, **reading.machine.features(part))[:, 1:].float().cpu() for part in parts]
+    return torch.cat(rows)

@@ -63,8 +63,9 @@ class Validation:
         """At most so many `questions` of each kind. UserError when the corpus has no validation split."""
         self.reading = reading
         self.config = config
-        kinds = corpus.judged_kinds(VALID).values()
-        self.pools: list[Pool] = [pools(pairs, questions, whole=False)[0][0] for pairs in kinds]
+        kinds = corpus.judged_kinds(VALID)
+        self.kinds = list(kinds)
+        self.pools: list[Pool] = [pools(pairs, questions, whole=False)[0][0] for pairs in kinds.values()]
         if not self.pools:
             raise UserError(
                 "The corpus has no pairs for validation", hint="Hold out a package or a share of the files."
@@ -73,6 +74,11 @@ class Validation:
     def dual(self, dual: DualEncoder) -> float:
         """MRR of recall by both encoders as they are now."""
         return self.queries(dual.query, self.codes(dual.code))
+
+    def by_kind(self, dual: DualEncoder) -> dict[str, float]:
+        """The same for each kind of question."""
+        ranks = self._ranks(dual.query, self.codes(dual.code))
+        return {kind: mrr(found) for kind, found in zip(self.kinds, ranks, strict=True)}
 
     def codes(self, encoder: nn.Module) -> list[Floats]:
         """The vectors of each pool's codes."""

@@ -58,6 +58,11 @@ class Stack(nn.Module, ABC):
     def forward(self, **features: Tensor) -> tuple[Tensor, Tensor]:
         """(float32 [n, t, d] states, int64 [n, t] which is 1 where there is a token and 0 where there is padding)."""
 
+    def apart(self, layers: int, **features: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, but in the first `layers` the tokens of each type see their own alone, as if they were a text
+        of their own. UserError for a family that does not mark types."""
+        raise UserError("This backbone cannot read code and question each for itself: set cross.apart = 0")
+
     @abstractmethod
     def thinned(self, layers: Sequence[int]) -> Stack:
         """A copy that has only these layers (0 is the lowest), in this order, and all other weights."""
@@ -94,7 +99,16 @@ class Encoder(nn.Module):
 
     def forward(self, **features: Tensor) -> Tensor:
         """float32 [n, d], unit rows."""
+        return self._pooled(*self.stack(**features))
+
+    def with_tokens(self, length: int, **features: Tensor) -> Tensor:
+        """float32 [n, 1 + length, d]: each vector, then its token states, at most `length`. Unit rows; padding is 0."""
         states, mask = self.stack(**features)
+        tokens = nn.functional.normalize(states, dim=2) * mask.unsqueeze(2)
+        rows = torch.cat([self._pooled(states, mask).unsqueeze(1), tokens], dim=1)
+        return nn.functional.pad(rows, (0, 0, 0, 1 + length - rows.shape[1]))
+
+    def _pooled(self, states: Tensor, mask: Tensor) -> Tensor:
         pooled = states[:, 0] if self.pooling == "cls" else masked_mean(states, mask)
         return nn.functional.normalize(pooled, dim=1)
 
@@ -160,9 +174,9 @@ class Pretrained(Backbone):
         assert isinstance(encoder, Encoder)
         encoder.stack.save(folder)
 
-    def scorer(self, head: str, folder: Path | None = None, *, dropout: float = 0.0) -> PairScorer:
+    def scorer(self, head: str, folder: Path | None = None, *, dropout: float = 0.0, apart: int = 0) -> PairScorer:
         """A cross-encoder that starts from the weights of `self.folder`, or of a folder that `save` wrote."""
-        return PairScorer(self.stack(folder or self.folder, dropout=dropout), head)
+        return PairScorer(self.stack(folder or self.folder, dropout=dropout), head, apart)
 
     def source_text(self, code: Code) -> str:
         """The text of a code: as the application feeds it (`symbol_header`), or as written (the paper's sets)."""
@@ -185,8 +199,9 @@ def kept_layers(depth: int, removed: int) -> tuple[int, ...]:
 
 def compress_scorer(scorer: PairScorer, layers: int) -> PairScorer:
     """A copy of `scorer` with so many of its layers, chosen as for an encoder, and its head."""
+    depth = scorer.stack.depth
     with torch.no_grad():
-        small = PairScorer(_without(scorer.stack, scorer.stack.depth - layers), scorer.head)
+        small = PairScorer(_without(scorer.stack, depth - layers), scorer.head, round(scorer.apart * layers / depth))
         small.weight.copy_(scorer.weight)
         small.bias.copy_(scorer.bias)
     return small

@@ -5,7 +5,7 @@ Pickles run code when they are read, so only safetensors are; no code that a che
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -13,6 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
 from transformers import BertTokenizer, RobertaTokenizer
 
@@ -110,6 +111,28 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def read_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer in one file, without its own truncation and padding. UserError when it is missing or damaged."""
     return _bare(path, lambda: Tokenizer.from_file(str(path)))
+
+
+def framed(tokenizer: Tokenizer, opening: Sequence[str], close: str, *, second_opens: bool = False) -> Tokenizer:
+    """`tokenizer`, which now puts `opening` before a text or a pair, and one `close` after each text.
+
+    The second text of a pair has its own opening where `second_opens`. Truncation cuts the texts only. UserError when
+    the vocabulary has no such token.
+    """
+    specials = {token: tokenizer.token_to_id(token) for token in (*opening, close)}
+    unknown = [token for token, number in specials.items() if number is None]
+    if unknown:
+        raise UserError(
+            f"The tokenizer has no token {unknown[0]}", hint="Name the family that this checkpoint belongs to."
+        )
+    first = [*opening, "$A", close]
+    second = [*(opening if second_opens else ()), "$B", close]
+    tokenizer.post_processor = TemplateProcessing(
+        single=first,
+        pair=[*first, *(f"{piece}:1" for piece in second)],
+        special_tokens=list(specials.items()),
+    )
+    return tokenizer
 
 
 def _bare(where: Path, read: Callable[[], Tokenizer]) -> Tokenizer:

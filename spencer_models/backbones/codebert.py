@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
 from tokenizers import Tokenizer
-from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, RobertaConfig, RobertaModel
 
-from spencer_desktop.core.errors import UserError
-from spencer_models.backbones.checkpoint import load_tokenizer
+from spencer_models.backbones.checkpoint import framed, load_tokenizer
 from spencer_models.backbones.transformers_stack import TokenBackbone, TransformersStack, states_of
 
 OPEN, CLOSE = "<s>", "</s>"
@@ -40,7 +37,10 @@ class RobertaStack(TransformersStack):
 
 
 class CodeBert(TokenBackbone):
-    """microsoft/codebert-base. A text is `<s> text </s>`, a pair `<s> code </s> query </s>`."""
+    """microsoft/codebert-base. A text is `<s> text </s>`, a pair `<s> code </s> query </s>`.
+
+    With one token between the two, as in the paper (section 2.2) and CodeBERT's pre-training; RoBERTa itself has two.
+    """
 
     family = "codebert"
     public_checkpoint = "microsoft/codebert-base"
@@ -51,25 +51,4 @@ class CodeBert(TokenBackbone):
 
     @classmethod
     def read_tokenizer(cls, folder: Path) -> Tokenizer:
-        return framed(load_tokenizer(folder), (OPEN,))
-
-
-def framed(tokenizer: Tokenizer, opening: Sequence[str]) -> Tokenizer:
-    """`tokenizer`, which now puts `opening` before, `</s>` after a text and one `</s>` between the texts of a pair.
-
-    One, as in the paper (section 2.2) and CodeBERT's pre-training; RoBERTa itself has two. Truncation cuts the texts
-    only. UserError when the vocabulary has no such token.
-    """
-    specials = {token: tokenizer.token_to_id(token) for token in (*opening, CLOSE)}
-    unknown = [token for token, number in specials.items() if number is None]
-    if unknown:
-        raise UserError(
-            f"The tokenizer has no token {unknown[0]}", hint="Name the family that this checkpoint belongs to."
-        )
-    start = " ".join(opening)
-    tokenizer.post_processor = TemplateProcessing(
-        single=f"{start} $A {CLOSE}",
-        pair=f"{start} $A {CLOSE} $B:1 {CLOSE}:1",
-        special_tokens=list(specials.items()),
-    )
-    return tokenizer
+        return framed(load_tokenizer(folder), (OPEN,), CLOSE)

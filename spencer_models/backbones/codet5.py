@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, T5Config, T5EncoderModel
 
-from spencer_models.backbones.checkpoint import load_tokenizer
-from spencer_models.backbones.codebert import OPEN, framed
+from spencer_models.backbones.checkpoint import framed, load_tokenizer
+from spencer_models.backbones.codebert import CLOSE, OPEN
 from spencer_models.backbones.transformers_stack import TokenBackbone, TransformersStack, states_of
 
 _EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight")
@@ -49,7 +49,7 @@ class CodeT5(TokenBackbone):
 
     @classmethod
     def read_tokenizer(cls, folder: Path) -> Tokenizer:
-        return framed(load_tokenizer(folder), (OPEN,))
+        return framed(load_tokenizer(folder), (OPEN,), CLOSE)
 
     def renamed(self, weights: dict[str, Tensor], model: torch.nn.Module) -> dict[str, Tensor]:
         own = super().renamed(weights, model)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 
+from spencer_models.backbones.checkpoint import framed, load_tokenizer
 from spencer_models.backbones.transformers_stack import TokenBackbone, TransformersStack, states_of
 
 
@@ -25,6 +28,21 @@ class BertStack(TransformersStack):
         out = self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
         return states_of(out), attention_mask
 
+    def apart(  # type: ignore[override]
+        self, layers: int, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        first = ((1 - token_type_ids) * attention_mask).sum(1, keepdim=True)
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device) - token_type_ids * first
+        states = self.model.embeddings(
+            input_ids=input_ids, token_type_ids=torch.zeros_like(token_type_ids), position_ids=positions
+        )
+        seen = attention_mask.unsqueeze(1) > 0
+        own = seen & (token_type_ids.unsqueeze(1) == token_type_ids.unsqueeze(2))
+        masks = [torch.where(visible, 0.0, torch.finfo(states.dtype).min).unsqueeze(1) for visible in (own, seen)]
+        for number, layer in enumerate(self.model.encoder.layer):
+            states = layer(states, masks[number >= layers])
+        return states.float(), attention_mask
+
 
 class MiniLM(TokenBackbone):
     """sentence-transformers/all-MiniLM-L6-v2 and its kin."""
@@ -37,6 +55,11 @@ class MiniLM(TokenBackbone):
     config_kind = BertConfig
     weight_prefixes = ("bert.", "")
     unused_weights = ("pooler.", "cls.", "embeddings.position_ids")
+
+    @classmethod
+    def read_tokenizer(cls, folder: Path) -> Tokenizer:
+        """BERT's frame; but of a pair the question, too, opens with [CLS], as it does where it stands alone."""
+        return framed(load_tokenizer(folder), ("[CLS]",), "[SEP]", second_opens=True)
 
 
 def installed_checkpoint() -> Path | None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from spencer_models.backbones.checkpoint import load_tokenizer
-from spencer_models.backbones.codebert import CLOSE, OPEN, CodeBert, framed
+from spencer_models.backbones.checkpoint import framed, load_tokenizer
+from spencer_models.backbones.codebert import CLOSE, OPEN, CodeBert
 
 MODE = "<encoder-only>"
 """The prefix by which UniXcoder was told in pre-training that each token sees all others."""
@@ -25,4 +25,4 @@ class UniXcoder(CodeBert):
 
     @classmethod
     def read_tokenizer(cls, folder: Path) -> Tokenizer:
-        return framed(load_tokenizer(folder), (OPEN, MODE, CLOSE))
+        return framed(load_tokenizer(folder), (OPEN, MODE, CLOSE), CLOSE)

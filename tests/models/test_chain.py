@@ -13,18 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
+from spencer_models.backbones.checkpoint import WEIGHTS_NAME
 from spencer_models.chain import do
 from spencer_models.choices import compare_packs
 from spencer_models.config import read_recipe
+from spencer_models.history import read_history
 from spencer_models.job import Job, Step
 from spencer_models.pipeline import Run
 from spencer_models.release import measure_pack
 from spencer_models.reproduce import Reproduction
-from spencer_models.rerankers import compare, max_similarity
+from spencer_models.rerankers import compare
 from spencer_models.results import (
     ASSISTANTS,
     CROSS,
@@ -68,6 +71,7 @@ files = [{{ format = "pairs", path = "asked.jsonl" }}]
 [dual]
 hard_epochs = 1
 hard_depth = 8
+forgotten = 0.0
 [dual.training]
 epochs = 2
 batch = 16
@@ -359,6 +363,42 @@ def test_what_would_fail_after_training_is_told_before(tmp_path: Path) -> None:
     assert not list(job.work.glob("dual-*"))
 
 
+def test_a_dual_encoder_is_a_checkpoint_that_says_how_it_came_about(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    run = Run(read_recipe(job.recipe), corpus, job.work, print)
+    (record,) = read_history(run.dual_folder / "code")
+    assert (record.version, record.command) == ("1", job.command)
+    assert record.hours == pytest.approx(
+        (run.dual_stage.result().seconds + run.hard_stage.result().seconds) / 3600, abs=0.01
+    )
+    assert read_history(run.backbone.folder) == []
+
+
+def test_a_damaged_history_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "history.json").write_text('[{"version": "1"}]')
+    with pytest.raises(UserError, match="does not say how"):
+        read_history(tmp_path)
+
+
+def test_what_the_checkpoint_knew_is_mixed_back_in(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    run = Run(read_recipe(job.recipe), corpus, job.work, print)
+    found = run.blend
+    assert found is not None
+    kinds = run.validation.by_kind(run.dual)
+    assert found.tried[f"{found.share:g}"] == pytest.approx(kinds)
+    trained = run.hard_stage.folder / "code"
+    weights = [load_file(folder / WEIGHTS_NAME) for folder in (trained, run.backbone.folder, run.dual_folder / "code")]
+    for name, after in weights[2].items():
+        torch.testing.assert_close(after, torch.lerp(weights[0][name], weights[1][name], found.share))
+    recipe = replace(run.recipe, dual=replace(run.recipe.dual, forgotten=1.0))
+    plain = Run(recipe, corpus, job.work, print)
+    assert plain.blend is None
+    assert plain.dual_folder == run.hard_stage.folder
+
+
 def test_ways_of_reranking_stand_side_by_side(done: tuple[Job, list[str]]) -> None:
     job, _ = done
     (corpus,) = job.work.glob("corpus-*")
@@ -370,14 +410,6 @@ def test_ways_of_reranking_stand_side_by_side(done: tuple[Job, list[str]]) -> No
     assert [row[:2] for row in rows] == [["late interaction", "5"], ["cross-encoder, 3 layers", "5"]]
     logits = run.validation.logits(run.scorer, recalls, 5)
     assert float(rows[1][2]) == pytest.approx(run.validation.mean_mrr(recalls, logits, 5, 0.0), abs=1e-4)
-    late = max_similarity(*(torch.eye(3)[:2], torch.eye(3)[1:]))
-    assert late == pytest.approx(0.5)
-
-
-def test_late_interaction_is_the_mean_of_the_best_matches() -> None:
-    query = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    code = torch.tensor([[0.6, 0.8], [0.8, -0.6], [-1.0, 0.0]])
-    assert max_similarity(query, code) == pytest.approx((0.8 + 0.8) / 2)
 
 
 def test_a_recipe_may_leave_out_what_the_baselines_do_not_have(tmp_path: Path) -> None:

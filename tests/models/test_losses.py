@@ -18,6 +18,8 @@ from spencer_models.losses import (
     dual_training,
     group_ranking,
     info_nce,
+    late_contrast,
+    late_interaction,
     margin_ranking,
     matching,
     query_contrast,
@@ -190,3 +192,29 @@ def test_scores_are_matched_up_to_what_a_group_has_in_common() -> None:
     teacher = torch.tensor([[0.0, 2.0, 4.0], [7.0, 9.0, 8.0]])
     assert score_matching(student, teacher).item() == pytest.approx(2 / 3)
     assert score_matching(student, student + torch.tensor([[5.0], [-3.0]])).item() == pytest.approx(0, abs=1e-10)
+
+
+def test_late_interaction_is_the_mean_of_the_best_matches() -> None:
+    query = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    code = torch.tensor([[[0.6, 0.8], [0.8, -0.6], [-1.0, 0.0]]])
+    assert late_interaction(query, code).item() == pytest.approx((0.8 + 0.8) / 2)
+
+
+def test_padding_takes_no_part_in_late_interaction() -> None:
+    queries, codes = _random(3, 5, 8), -_random(4, 6, 8).abs()
+    queries[0, 3:] = 0
+    # All cosines with these are negative, and a padding row's would be 0.
+    queries[0, :3] = queries[0, :3].abs()
+    codes[1, 2:] = 0
+    found = late_interaction(queries, codes)
+    for i, query in enumerate(queries):
+        for j, code in enumerate(codes):
+            read, written = query[query.any(1)], code[code.any(1)]
+            assert found[i, j].item() == pytest.approx((read @ written.T).amax(1).mean().item(), abs=1e-6)
+
+
+def test_late_contrast_tells_the_own_code_from_all_others() -> None:
+    queries, codes = _random(3, 5, 8), _random(4, 6, 8)
+    logits = late_interaction(queries, codes) / 0.1
+    by_hand = -sum(math.log(math.exp(logits[i, i]) / logits[i].exp().sum()) for i in range(3))
+    assert late_contrast(queries, codes, 0.1).item() == pytest.approx(by_hand, rel=1e-5)

@@ -28,10 +28,11 @@ from spencer_models.backbones.minilm import MiniLM
 from spencer_models.backbones.scorer import PairScorer
 from spencer_models.backbones.transformers_stack import TokenBackbone
 from spencer_models.backbones.vocabulary import Shape
-from spencer_models.card import CARD, Card, RunRecord
+from spencer_models.card import CARD, Card
 from spencer_models.confidence import Bin, Reliability
 from spencer_models.data.corpus import Corpus, Pair, write_corpus
 from spencer_models.evaluate import Answers, PackScores, QuestionSet, by_length, evaluate, means, rerank_helps, table
+from spencer_models.history import RunRecord
 from spencer_models.packing import VARIANTS, PackSpec, Trained, check_feeding, write_manifest
 from spencer_models.release import Packed, describe, gated, gated_packs, make_pack, measure_pack
 from spencer_models.results import AssistantPath, PathStep
@@ -94,10 +95,10 @@ def _measure(folder: Path) -> Mapping[str, float]:
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Encoders of one layer each, for tracing takes its time, and a re-ranker."""
+    """Encoders of one layer each, for tracing takes its time, and a re-ranker whose first layer reads apart."""
     backbone = MiniLM(tiny_checkpoint(tmp_path_factory.mktemp("bert"), layers=3))
     stack = backbone.stack(backbone.folder)
-    scorer = PairScorer(stack.thinned([2]), "interaction")
+    scorer = PairScorer(stack.thinned([1, 2]), "interaction", apart=1)
     torch.manual_seed(8)
     nn.init.normal_(scorer.weight)
     code, query = (Encoder(stack.thinned([layer]), "mean") for layer in (0, 1))

@@ -14,7 +14,15 @@ import torch
 from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.base import Code, compress, compress_scorer, kept_layers
 from spencer_models.backbones.minilm import MiniLM
-from spencer_models.config import CrossConfig, DualConfig, EvaluateConfig, MixConfig, TextConfig, TrainingConfig
+from spencer_models.config import (
+    EQUATION_4,
+    CrossConfig,
+    DualConfig,
+    EvaluateConfig,
+    MixConfig,
+    TextConfig,
+    TrainingConfig,
+)
 from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler, labelled_examples, random_examples
 from spencer_models.data.collation import ShuffledBatches, batches_by_length
 from spencer_models.data.corpus import VALID, Corpus, Labelled, Pair
@@ -31,6 +39,7 @@ from spencer_models.dual import DualEncoder, DualTask
 from spencer_models.encode import once
 from spencer_models.examples import Example, pools, training_examples
 from spencer_models.loop import FitResult, Plan, Task, fit
+from spencer_models.losses import late_interaction
 from spencer_models.mixing import mix_of
 from spencer_models.retrieval import recall, rerank
 from spencer_models.validation import Reading, Validation
@@ -78,6 +87,7 @@ def _mrr(dual: DualEncoder, reading: Reading, examples: list[Example]) -> float:
         (True, {}),
         (False, {"contrasts": ("cross",), "literal": True, "temperature": 0.2}),
         (True, {"contrasts": ("search",)}),
+        (True, {"contrasts": ("search", "late")}),
         (False, {"objective": "margin", "margin": 0.5}),
     ],
 )
@@ -96,12 +106,13 @@ def test_dual_training_ranks_the_answers_of_unseen_questions_higher(
     assert result.score > before + 0.1
 
 
-def test_micro_batches_change_memory_and_nothing_else(backbone: MiniLM) -> None:
+@pytest.mark.parametrize("contrasts", [EQUATION_4, ("search", "late")])
+def test_micro_batches_change_memory_and_nothing_else(backbone: MiniLM, contrasts: tuple[str, ...]) -> None:
     dual = DualEncoder(backbone.encoder("query"), backbone.encoder("code"))
     gradients = []
     for micro_batch in (0, 3):
         dual.zero_grad()
-        config = DualConfig(replace(TRAINING, batch=8, micro_batch=micro_batch))
+        config = DualConfig(replace(TRAINING, batch=8, micro_batch=micro_batch), contrasts=contrasts)
         task = DualTask(dual, backbone, _examples(32, 1), config, TEXT, MACHINE, lambda: 0.0, seed=2)
         batch = task.batch(1, 0.0)
         assert len(batch.codes) == (3 if micro_batch else 1)
@@ -110,14 +121,15 @@ def test_micro_batches_change_memory_and_nothing_else(backbone: MiniLM) -> None:
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5)
 
 
-def test_hard_negatives_join_the_batch_and_raise_its_loss(backbone: MiniLM) -> None:
+@pytest.mark.parametrize("contrasts", [("cross",), ("late",)])
+def test_hard_negatives_join_the_batch_and_raise_its_loss(backbone: MiniLM, contrasts: tuple[str, ...]) -> None:
     dual = DualEncoder(*(2 * [backbone.encoder("code")]))
     examples = _examples(32, 1)
     hard = (np.arange(32)[:, None] + np.array([[1, 2]])) % 32
     hard[5] = -1
     losses = []
     for mined in (None, hard):
-        config = DualConfig(replace(TRAINING, batch=8), contrasts=("cross",), hard_negatives=2)
+        config = DualConfig(replace(TRAINING, batch=8), contrasts=contrasts, hard_negatives=2)
         task = DualTask(dual, backbone, examples, config, TEXT, MACHINE, lambda: 0.0, 2, hard=mined)
         batch = task.batch(0, 0.0)
         losses.append(task.backward(batch))
@@ -227,6 +239,19 @@ def test_the_reranker_starts_at_nothing_and_learns(
     first = task.backward(task.batch(0, 0.0))
     result = _fit(task, scorer, tmp_path, 120, 4e-3)
     assert result.loss < 0.8 * first
+
+
+def test_a_reranker_that_reads_apart_starts_at_late_interaction(backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
+    encoder = backbone.encoder("code").eval()
+    pairs = [(e.code, e.query) for e in vectors[0][:9]]
+    queries = encoder.with_tokens(16, **backbone.queries([query for _, query in pairs], 16))[:, 1:]
+    codes = encoder.with_tokens(32, **backbone.codes([code for code, _ in pairs], 32))[:, 1:]
+    expected = 20 * late_interaction(queries, codes).diagonal()
+    scorer = backbone.scorer("interaction", apart=encoder.stack.depth).eval()
+    torch.testing.assert_close(scorer(**backbone.pairs(pairs, 48)), expected)
+    together = backbone.scorer("interaction", apart=1).eval()
+    assert not torch.allclose(together(**backbone.pairs(pairs, 48)), expected, atol=0.1)
+    assert compress_scorer(scorer, 1).apart == 1
 
 
 def test_a_shallow_reranker_learns_the_scores_of_a_deep_one(
