@@ -141,8 +141,8 @@ class CrossConfig:
     (Eq. 5) or "listwise". With a `recall_scale` above 0 a candidate's logit in training is
     `recall_scale` · cosine + logit. `depth`: how many of the best recalled codes are mined. A `student` needs groups.
 
-    In its first `apart` layers code and question do not see each other: in these it is the dual encoder that it starts
-    from, and what the head "interaction" compares at last is near to what it then knew already.
+    The head "late" keeps the dual encoder whole, carries its score, and adds what `joint` more layers find that read
+    code and question together; it needs no `recall_scale`.
     """
 
     training: TrainingConfig
@@ -153,7 +153,7 @@ class CrossConfig:
     negatives: int = 5
     depth: int = 48
     recall_scale: float = 0.0
-    apart: int = 0
+    joint: int = 0
     student: CrossStudentConfig | None = None
 
 
@@ -333,8 +333,8 @@ def _mix_bounds(mix: MixConfig) -> Iterator[Bound]:
 def _cross_bounds(cross: CrossConfig) -> Iterator[Bound]:
     fits = 0 < cross.negatives <= cross.depth
     yield Bound("cross.negatives", cross.negatives, fits, f"from 1 to cross.depth, {cross.depth}")
-    fits = cross.apart == 0 or (cross.apart > 0 and cross.head == "interaction")
-    yield Bound("cross.apart", cross.apart, fits, '0, or above with cross.head = "interaction"')
+    fits = cross.joint == 0 or (cross.joint > 0 and cross.head == "late")
+    yield Bound("cross.joint", cross.joint, fits, '0, or above with cross.head = "late"')
     # A list needs its match at a known place.
     grouped = cross.data == "groups"
     fits = grouped or cross.loss == "pointwise"
@@ -342,7 +342,8 @@ def _cross_bounds(cross: CrossConfig) -> Iterator[Bound]:
     yield from _training_bounds("cross.training", cross.training)
     if cross.student:
         yield Bound("cross.data", cross.data, grouped, '"groups", for a student to learn from')
-        yield Bound("cross.student.layers", cross.student.layers, cross.student.layers > 0, "at least 1")
+        more, layers = cross.joint + 1, cross.student.layers
+        yield Bound("cross.student.layers", layers, layers >= more, f"at least {more}")
         yield from _training_bounds("cross.student.training", cross.student.training)
 
 

@@ -183,7 +183,7 @@ def _dual(run: Run, dual: DualConfig) -> dict[str, object]:
 
 def _reranker(cross: CrossConfig) -> dict[str, object]:
     student = cross.student if cross.student and cross.student.shipped else None
-    told: dict[str, object] = {"head": cross.head, "layers apart": cross.apart, "loss": cross.loss}
+    told: dict[str, object] = {"head": cross.head, "joint layers": cross.joint, "loss": cross.loss}
     told |= _settings(cross.training)
     if student:
         told |= {"then": f"{student.layers} layers that learnt its scores", **_settings(student.training)}

@@ -358,7 +358,7 @@ class Run:
         """The re-ranker as its training begins."""
         # The paper starts from the checkpoint; in a run of thousands of questions, what the code encoder learnt helps.
         start = self.dual_folder / "code" if self._cross.start == "dual" else None
-        return self.pretrained.scorer(self._cross.head, start, dropout=dropout, apart=self._cross.apart)
+        return self.pretrained.scorer(self._cross.head, start, dropout=dropout, joint=self._cross.joint)
 
     def _loaded_scorer(self, dropout: float) -> PairScorer:
         """The re-ranker as its training left it."""

@@ -58,10 +58,10 @@ class Stack(nn.Module, ABC):
     def forward(self, **features: Tensor) -> tuple[Tensor, Tensor]:
         """(float32 [n, t, d] states, int64 [n, t] which is 1 where there is a token and 0 where there is padding)."""
 
-    def apart(self, layers: int, **features: Tensor) -> tuple[Tensor, Tensor]:
+    def apart(self, layers: int, **features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `forward`, but in the first `layers` the tokens of each type see their own alone, as if they were a text
-        of their own. UserError for a family that does not mark types."""
-        raise UserError("This backbone cannot read code and question each for itself: set cross.apart = 0")
+        of their own: (states after these, states after all, the mask). UserError for a family that cannot."""
+        raise UserError('This backbone cannot read code and question each for itself, which the head "late" needs')
 
     @abstractmethod
     def thinned(self, layers: Sequence[int]) -> Stack:
@@ -174,9 +174,15 @@ class Pretrained(Backbone):
         assert isinstance(encoder, Encoder)
         encoder.stack.save(folder)
 
-    def scorer(self, head: str, folder: Path | None = None, *, dropout: float = 0.0, apart: int = 0) -> PairScorer:
-        """A cross-encoder that starts from the weights of `self.folder`, or of a folder that `save` wrote."""
-        return PairScorer(self.stack(folder or self.folder, dropout=dropout), head, apart)
+    def scorer(self, head: str, folder: Path | None = None, *, dropout: float = 0.0, joint: int = 0) -> PairScorer:
+        """A cross-encoder that starts from the weights of `self.folder`, or of a folder that `save` wrote.
+
+        It has `joint` more layers, which start as copies of the uppermost.
+        """
+        stack: Stack = self.stack(folder or self.folder, dropout=dropout)
+        if joint:
+            stack = stack.thinned((*range(stack.depth), *range(stack.depth - joint, stack.depth)))
+        return PairScorer(stack, head, joint)
 
     def source_text(self, code: Code) -> str:
         """The text of a code: as the application feeds it (`symbol_header`), or as written (the paper's sets)."""
@@ -198,10 +204,11 @@ def kept_layers(depth: int, removed: int) -> tuple[int, ...]:
 
 
 def compress_scorer(scorer: PairScorer, layers: int) -> PairScorer:
-    """A copy of `scorer` with so many of its layers, chosen as for an encoder, and its head."""
-    depth = scorer.stack.depth
+    """A copy of `scorer` with so many of its layers, chosen as for an encoder, and its head; joint layers all stay."""
+    depth, joint = scorer.stack.depth, scorer.joint
+    kept = (*kept_layers(depth - joint, depth - layers), *range(depth - joint, depth))
     with torch.no_grad():
-        small = PairScorer(_without(scorer.stack, depth - layers), scorer.head, round(scorer.apart * layers / depth))
+        small = PairScorer(scorer.stack.thinned(kept), scorer.head, joint)
         small.weight.copy_(scorer.weight)
         small.bias.copy_(scorer.bias)
     return small

@@ -30,7 +30,7 @@ class BertStack(TransformersStack):
 
     def apart(  # type: ignore[override]
         self, layers: int, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         first = ((1 - token_type_ids) * attention_mask).sum(1, keepdim=True)
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) - token_type_ids * first
         states = self.model.embeddings(
@@ -39,9 +39,10 @@ class BertStack(TransformersStack):
         seen = attention_mask.unsqueeze(1) > 0
         own = seen & (token_type_ids.unsqueeze(1) == token_type_ids.unsqueeze(2))
         masks = [torch.where(visible, 0.0, torch.finfo(states.dtype).min).unsqueeze(1) for visible in (own, seen)]
+        after = [states]
         for number, layer in enumerate(self.model.encoder.layer):
-            states = layer(states, masks[number >= layers])
-        return states.float(), attention_mask
+            after.append(layer(after[-1], masks[number >= layers]))
+        return after[layers].float(), after[-1].float(), attention_mask
 
 
 class MiniLM(TokenBackbone):

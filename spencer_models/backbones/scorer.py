@@ -13,10 +13,10 @@ from spencer_models.backbones.pooling import masked_mean
 if TYPE_CHECKING:
     from spencer_models.backbones.base import Stack
 
-HEADS = ("cls", "interaction")
+HEADS = ("cls", "interaction", "late")
 
-# Logits for a cosine, as those of a dual encoder at its temperature.
-_LATE_SCALE = 20.0
+# Logits for a cosine, as a dual encoder has at its temperature.
+_COSINE_SCALE = 20.0
 
 
 class PairScorer(nn.Module):
@@ -24,26 +24,28 @@ class PairScorer(nn.Module):
 
     The head is linear over the [CLS] state (`head="cls"`, the paper's), or over what the two texts share after
     attention has mixed them (`head="interaction"`, for stacks that read token types): the product of the unit mean
-    states of code and query, and for the query's tokens the mean cosine of the best matching code token, which is late
-    interaction. It starts at zero, so that an untrained scorer leaves the recall order as it is.
+    states of code and query, and for the query's tokens the mean cosine of the best matching code token. It starts at
+    zero, so that an untrained scorer leaves the recall order as it is.
 
-    The first `apart` layers read the two texts each for itself. Then the states compared are still near to those of
-    the encoder that the stack comes from, and late interaction has its weight from the start.
+    With `head="late"` all but the `joint` uppermost layers read the two texts each for itself, as a dual encoder does.
+    What is compared after these is its cosine and late interaction, and has its weight from the start; what the joint
+    layers find is compared in the same way and added, with a weight that starts at zero. So an untrained scorer orders
+    as the encoder that it was made of, and learns what that one cannot see.
     """
 
-    def __init__(self, stack: Stack, head: str, apart: int = 0) -> None:
+    def __init__(self, stack: Stack, head: str, joint: int = 0) -> None:
         super().__init__()
         if head not in HEADS:
-            raise UserError(f"Unknown head of a re-ranker: {head!r}", hint='Use "cls" or "interaction".')
-        if head == "interaction" and "token_type_ids" not in stack.input_names:
-            raise UserError('This backbone does not mark the query\'s tokens, which the head "interaction" needs')
+            raise UserError(f"Unknown head of a re-ranker: {head!r}", hint=f"Known are {', '.join(HEADS)}.")
+        if head != "cls" and "token_type_ids" not in stack.input_names:
+            raise UserError(f'This backbone does not mark the query\'s tokens, which the head "{head}" needs')
         self.stack = stack
         self.head = head
-        self.apart = apart
-        self.weight = nn.Parameter(torch.zeros(stack.width if head == "cls" else stack.width + 1))
-        if apart:
-            with torch.no_grad():
-                self.weight[-1] = _LATE_SCALE / stack.width
+        self.joint = joint
+        features = stack.width if head == "cls" else stack.width + 1
+        known = [torch.full((features,), _COSINE_SCALE / stack.width)] if head == "late" else []
+        learnt = [torch.zeros(features)] if head != "late" or joint else []
+        self.weight = nn.Parameter(torch.cat([*known, *learnt]))
         self.bias = nn.Parameter(torch.zeros(1))
 
     @property
@@ -52,10 +54,21 @@ class PairScorer(nn.Module):
 
     def forward(self, **features: Tensor) -> Tensor:
         """float32 [n]."""
-        states, mask = self.stack.apart(self.apart, **features) if self.apart else self.stack(**features)
-        pooled = states[:, 0] if self.head == "cls" else _interaction(states, mask, features["token_type_ids"])
         # Not a matrix product, which mixed precision would round to three digits.
-        return (pooled * self.weight).sum(1) + self.bias
+        return (self._compared(features) * self.weight).sum(1) + self.bias
+
+    def _compared(self, features: dict[str, Tensor]) -> Tensor:
+        if self.head == "cls":
+            states, mask = self.stack(**features)
+            first: Tensor = states[:, 0]
+            return first
+        types = features["token_type_ids"]
+        if self.head == "interaction":
+            states, mask = self.stack(**features)
+            return _interaction(states, mask, types)
+        apart, together, mask = self.stack.apart(self.stack.depth - self.joint, **features)
+        stages = (apart, together) if self.joint else (apart,)
+        return torch.cat([_interaction(states, mask, types) for states in stages], dim=1)
 
 
 def _interaction(states: Tensor, mask: Tensor, token_type_ids: Tensor) -> Tensor:

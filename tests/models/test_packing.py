@@ -95,10 +95,10 @@ def _measure(folder: Path) -> Mapping[str, float]:
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Encoders of one layer each, for tracing takes its time, and a re-ranker whose first layer reads apart."""
+    """Encoders of one layer each, for tracing takes its time, and a re-ranker whose second layer reads jointly."""
     backbone = MiniLM(tiny_checkpoint(tmp_path_factory.mktemp("bert"), layers=3))
     stack = backbone.stack(backbone.folder)
-    scorer = PairScorer(stack.thinned([1, 2]), "interaction", apart=1)
+    scorer = PairScorer(stack.thinned([1, 2]), "late", joint=1)
     torch.manual_seed(8)
     nn.init.normal_(scorer.weight)
     code, query = (Encoder(stack.thinned([layer]), "mean") for layer in (0, 1))

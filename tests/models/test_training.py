@@ -241,17 +241,43 @@ def test_the_reranker_starts_at_nothing_and_learns(
     assert result.loss < 0.8 * first
 
 
-def test_a_reranker_that_reads_apart_starts_at_late_interaction(backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("joint", [0, 2])
+def test_a_late_reranker_starts_as_the_encoder_that_it_is_made_of(backbone: MiniLM, vectors, joint: int) -> None:  # type: ignore[no-untyped-def]
     encoder = backbone.encoder("code").eval()
     pairs = [(e.code, e.query) for e in vectors[0][:9]]
-    queries = encoder.with_tokens(16, **backbone.queries([query for _, query in pairs], 16))[:, 1:]
-    codes = encoder.with_tokens(32, **backbone.codes([code for code, _ in pairs], 32))[:, 1:]
-    expected = 20 * late_interaction(queries, codes).diagonal()
-    scorer = backbone.scorer("interaction", apart=encoder.stack.depth).eval()
+    queries = encoder.with_tokens(16, **backbone.queries([query for _, query in pairs], 16))
+    codes = encoder.with_tokens(32, **backbone.codes([code for code, _ in pairs], 32))
+    cosines = (queries[:, 0] * codes[:, 0]).sum(1)
+    expected = 20 * (cosines + late_interaction(queries[:, 1:], codes[:, 1:]).diagonal())
+    scorer = backbone.scorer("late", joint=joint).eval()
+    assert scorer.stack.depth == encoder.stack.depth + joint
     torch.testing.assert_close(scorer(**backbone.pairs(pairs, 48)), expected)
-    together = backbone.scorer("interaction", apart=1).eval()
-    assert not torch.allclose(together(**backbone.pairs(pairs, 48)), expected, atol=0.1)
-    assert compress_scorer(scorer, 1).apart == 1
+
+
+def test_a_late_reranker_learns_on(tmp_path: Path, backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
+    scorer = backbone.scorer("late", joint=1)
+    config = replace(CROSS, head="late", joint=1)
+    task = CrossTask(scorer, backbone, _sampler(vectors, config), config, 48, MACHINE, lambda: 0.0)
+    first = task.backward(task.batch(0, 0.0))
+    assert _fit(task, scorer, tmp_path, 60, 3e-3).loss < 0.8 * first
+    assert scorer.weight[scorer.stack.width + 1 :].abs().max() > 0
+
+
+def test_joint_layers_see_code_and_question_together_and_stay_when_layers_go(backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
+    scorer = backbone.scorer("late", joint=1).eval()
+    read = [backbone.pairs([(example.code, "read file")], 48) for example in vectors[0][:2]]
+    stages = [scorer.stack.apart(3, **features)[:2] for features in read]
+    asked = [
+        [states[features["token_type_ids"] == 1] for states in two] for two, features in zip(stages, read, strict=True)
+    ]
+    torch.testing.assert_close(asked[0][0], asked[1][0])
+    assert not torch.allclose(asked[0][1], asked[1][1], atol=0.01)
+    small = compress_scorer(scorer, 2)
+    assert (small.stack.depth, small.joint) == (2, 1)
+    assert torch.equal(
+        small.stack.state_dict()["model.encoder.layer.1.output.dense.weight"],
+        scorer.stack.state_dict()["model.encoder.layer.3.output.dense.weight"],
+    )
 
 
 def test_a_shallow_reranker_learns_the_scores_of_a_deep_one(
