@@ -200,6 +200,19 @@ def rerankers(
 
 
 @app.command()
+def students(
+    recipe: RecipeArgument,
+    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its validation split is asked.")],
+    checkpoint: CheckpointOption = "",
+    work: WorkOption = Path("runs"),
+    threads: ThreadsOption = 0,
+) -> None:
+    """Compare students of the query encoder, in quality and time; trains those that are not trained yet."""
+    bench = _torch_side("spencer_models.ladder")
+    typer.echo(bench.compare(_recipe_path(recipe), corpus, work, checkpoint, threads, stderr_report()))
+
+
+@app.command()
 def throughput(
     recipe: RecipeArgument,
     corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus.")],

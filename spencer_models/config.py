@@ -159,7 +159,8 @@ class CrossConfig:
 
 @dataclass(frozen=True, slots=True)
 class DistillConfig:
-    """The students of the query encoder; `sizes` are the numbers of layers of Table 5 below the full one.
+    """The students of the query encoder; `sizes` are the numbers of layers of Table 5 below the full one (0: a look-up
+    of its tokens' embeddings).
 
     `queries` is "pairs" (the paper: the queries of the training pairs) or "all" (everything in the corpus that is or
     could be a question). Objectives with L_QT, whose positive is a second pass, train with `second_pass_dropout` in
@@ -348,7 +349,7 @@ def _cross_bounds(cross: CrossConfig) -> Iterator[Bound]:
 
 
 def _distill_bounds(distill: DistillConfig) -> Iterator[Bound]:
-    yield Bound("distill.sizes", distill.sizes, all(size > 0 for size in distill.sizes), "at least 1 each")
+    yield Bound("distill.sizes", distill.sizes, all(size >= 0 for size in distill.sizes), "at least 0 each")
     second = distill.second_pass_dropout
     yield Bound("distill.second_pass_dropout", second, 0 < second < 1, "between 0 and 1")
     yield from _training_bounds("distill.training", distill.training)

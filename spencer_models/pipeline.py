@@ -376,7 +376,7 @@ class Run:
     ) -> None:
         config = replace(config, training=training)
         sampler, examples = self._sampler(config)
-        recalls = self.validation.recalls(self.dual)
+        recalls = self.validation.recalls(self.dual.query, self.validation.codes(self.dual.code))
         task = CrossTask(
             scorer,
             self.pretrained,

@@ -60,7 +60,7 @@ def compare(recipe: Path, corpus: Path, work: Path, checkpoint: str, threads: in
     scorers = {"cross-encoder": run.full_scorer}
     if run.recipe.cross and run.recipe.cross.student:
         scorers["its student"] = run.student_scorer
-    recalls = validation.recalls(run.dual)
+    recalls = validation.recalls(run.dual.query, validation.codes(run.dual.code))
     depth = run.recipe.evaluate.most_candidates
     pools = zip(validation.pools, recalls, strict=True)
     late = [_late_logits(run.reading, run.dual, pool, found) for pool, found in pools]

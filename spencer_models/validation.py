@@ -97,13 +97,13 @@ class Validation:
             scores = self.reading.queries(encoder, pool.queries) @ vectors.T
             yield gold_ranks(scores, np.arange(len(pool.queries), dtype=np.int64))
 
-    def recalls(self, dual: DualEncoder) -> list[Recall]:
-        """What `dual` recalls for the questions that re-ranking is validated on."""
-        found = []
-        for pool in self.pools:
-            queries = self.reading.queries(dual.query, pool.queries[: self.config.valid_reranked])
-            found.append(recall(queries, self.reading.codes(dual.code, pool.codes), self.config.most_candidates))
-        return found
+    def recalls(self, encoder: nn.Module, codes: Sequence[Floats]) -> list[Recall]:
+        """What a query encoder recalls among these code vectors for the questions that re-ranking is validated on."""
+        asked = [pool.queries[: self.config.valid_reranked] for pool in self.pools]
+        return [
+            recall(self.reading.queries(encoder, queries), vectors, self.config.most_candidates)
+            for queries, vectors in zip(asked, codes, strict=True)
+        ]
 
     def reranked(self, scorer: PairScorer, recalls: Sequence[Recall], scale: float) -> float:
         """MRR after re-ranking the first K by `scale` · cosine + logit."""

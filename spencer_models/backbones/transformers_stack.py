@@ -60,7 +60,7 @@ class TransformersStack(Stack):
         return cast(int, getattr(self.config, self.depth_name))
 
     def thinned(self, layers: Sequence[int]) -> Stack:
-        if not layers or not all(0 <= layer < self.depth for layer in layers):
+        if not all(0 <= layer < self.depth for layer in layers):
             raise UserError(f"Layers {list(layers)} cannot be taken from a model of {self.depth} layers")
         config = type(self.config).from_dict(self.config.to_dict())
         setattr(config, self.depth_name, len(layers))
@@ -75,6 +75,8 @@ class TransformersStack(Stack):
             own = f"{start}{layer}."
             named = {k[len(own) :]: v for k, v in weights.items() if k.startswith(own)}
             out |= {f"{start}{place}.{k}": v for k, v in named.items() if k not in self.first_layer_only}
+        if not layers:
+            return out
         lowest = f"{start}0."
         return out | {lowest + name: weights[lowest + name] for name in self.first_layer_only}
 

@@ -24,6 +24,7 @@ from spencer_models.choices import compare_packs
 from spencer_models.config import read_recipe
 from spencer_models.history import read_history
 from spencer_models.job import Job, Step
+from spencer_models.ladder import compare as compare_students
 from spencer_models.pipeline import Run
 from spencer_models.release import measure_pack
 from spencer_models.reproduce import Reproduction
@@ -404,12 +405,29 @@ def test_ways_of_reranking_stand_side_by_side(done: tuple[Job, list[str]]) -> No
     (corpus,) = job.work.glob("corpus-*")
     lines = compare(job.recipe, corpus, job.work, "", 1, lambda line: None).splitlines()
     run = Run(read_recipe(job.recipe), corpus, job.work, print)
-    recalls = run.validation.recalls(run.dual)
+    recalls = run.validation.recalls(run.dual.query, run.validation.codes(run.dual.code))
     assert f"recall alone {np.mean([(1 / r.ranks).mean() for r in recalls]):.4f}" in lines[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][1:]
     assert [row[:2] for row in rows] == [["late interaction", "5"], ["cross-encoder, 3 layers", "5"]]
     logits = run.validation.logits(run.scorer, recalls, 5)
     assert float(rows[1][2]) == pytest.approx(run.validation.mean_mrr(recalls, logits, 5, 0.0), abs=1e-4)
+
+
+def test_students_stand_side_by_side(done: tuple[Job, list[str]], tmp_path: Path) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    recipe = tmp_path / "sizes.toml"
+    recipe.write_text(job.recipe.read_text().replace("sizes = [2, 1]", "sizes = [2, 0]"))
+    lines = compare_students(recipe, corpus, job.work, "", 1, lambda line: None).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][2:]
+    run = Run(read_recipe(job.recipe), corpus, job.work, print)
+    (kept, _) = Students(run).select()
+    assert [row[0] for row in rows] == ["full", "2", "0", f"{kept.depth} (Algorithm 1)"]
+    assert rows[0][4] == "1.0000"
+    recalls = run.validation.recalls(run.dual.query, run.validation.codes(run.dual.code))
+    assert float(rows[0][1]) == pytest.approx(np.mean([(1 / r.ranks).mean() for r in recalls]), abs=1e-4)
+    assert float(rows[0][3]) == pytest.approx(run.validation.reranked(run.scorer, recalls, run.recall_scale), abs=1e-4)
+    assert float(rows[2][6]) < 1
 
 
 def test_a_recipe_may_leave_out_what_the_baselines_do_not_have(tmp_path: Path) -> None:

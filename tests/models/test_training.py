@@ -350,9 +350,19 @@ def test_layers_are_kept_evenly_with_the_first_and_the_last(backbone: MiniLM) ->
     assert kept_layers(6, 3) == (0, 2, 5)
     assert kept_layers(6, 4) == (0, 5)
     assert kept_layers(6, 5) == (5,)
+    assert kept_layers(6, 6) == ()
     assert compress(backbone.encoder("query"), 1).stack.depth == 2
-    with pytest.raises(UserError, match="3 layers cannot be taken from a model of 3"):
-        compress(backbone.encoder("query"), 3)
+    with pytest.raises(UserError, match="4 layers cannot be taken from a model of 3"):
+        compress(backbone.encoder("query"), 4)
+
+
+def test_without_any_layer_an_encoder_looks_its_tokens_up(backbone: MiniLM) -> None:
+    look_up = compress(backbone.encoder("query"), 3).eval()
+    assert look_up.stack.depth == 0
+    features = backbone.queries(["read file", "list"], 16)
+    states, _ = look_up.stack(**features)
+    torch.testing.assert_close(states, look_up.stack.model.embeddings(features["input_ids"]))  # type: ignore[operator]
+    assert look_up(**features).shape == (2, 32)
 
 
 def test_the_query_corpora_are_distinct_and_point_at_their_code() -> None:
@@ -398,7 +408,7 @@ def test_validation_counts_each_kind_of_question_once(backbone: MiniLM, reading:
         found = recall(reading.queries(encoder, pool.queries), reading.codes(encoder, pool.codes), 3)
         by_language.append(float((1 / found.ranks).mean()))
     assert validation.dual(dual) == pytest.approx(np.mean(by_language))
-    recalls = validation.recalls(dual)
+    recalls = validation.recalls(dual.query, validation.codes(dual.code))
     assert [len(r.ranks) for r in recalls] == [min(5, len(p.queries)) for p in validation.pools]
     scorer = backbone.scorer("cls")
     # An untrained re-ranker gives every candidate the same logit: ties count against the answer.
