@@ -48,8 +48,9 @@ class TextConfig:
     """What the models read: at most so many tokens of a query, a code and a (code, query) pair.
 
     The public sets are read as they stand. With `symbol_header` a code stands below its qualified symbol, as the
-    application feeds it; with `documented` every second training function keeps its documentation; with `rewritten` a
-    training query is one of the ways in which people would ask for what the documentation says.
+    application feeds it; with `documented` every second training function keeps what its documentation says beside the
+    question; with `rewritten` a training query is one of the ways in which people would ask for what the documentation
+    says.
     """
 
     query: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +17,11 @@ T = TypeVar("T")
 
 # Rows of like length go through the layers together; smaller parts waste less on padding and stay in a CPU's cache.
 PART_ROWS = 32
+
+# A sentence goes on in the next line behind the marks of its comment, and its markup is no part of the question.
+_BETWEEN_WORDS = r"[\s*#/!<>`]+"
+_SENTENCE_END = r"[`>*]*[.:]?"
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,18 @@ def training_examples(pairs: Sequence[Pair], text: TextConfig) -> list[Example]:
 
 def _training_example(pair: Pair, text: TextConfig) -> Example:
     query = query_text(training_query(pair) if text.rewritten else pair.query)
-    # Real code carries documentation; without the other half a model would learn only to find the question in it.
+    # Real code carries documentation, and much does not.
     documented = text.documented and text_number(pair.query) % 2
-    return Example(query, Code(pair.code if documented else pair.bare, pair.language, pair.symbol))
+    return Example(query, Code(_less_documented(pair) if documented else pair.bare, pair.language, pair.symbol))
+
+
+def _less_documented(pair: Pair) -> str:
+    """The code with what its documentation says beside the question; without any where that cannot be told."""
+    # To find the very words of a question in a comment would be all that there is to learn.
+    words = _BETWEEN_WORDS.join(map(re.escape, pair.query.split()))
+    code, found = re.subn(words + _SENTENCE_END, "", pair.code, count=1)
+    is_left = len(_LETTER.findall(code)) > len(_LETTER.findall(pair.bare))
+    return code if found and is_left else pair.bare
 
 
 def pools(pairs: Sequence[Pair], size: int, *, whole: bool = True) -> tuple[list[Pool], int]:

@@ -128,9 +128,10 @@ class Run:
         """The examples that the trained encoder reads."""
         chosen = self.mix.sample(self.recipe.mix.studied, self.recipe.seed)
         places = {self._training_numbers[i]: place for place, i in enumerate(chosen)}
+        pairs = [self.pairs[i] for i in chosen]
         return Studied(
-            [self.pairs[i] for i in chosen],
-            [self.examples[i] for i in chosen],
+            pairs,
+            training_examples(pairs, self.recipe.text),
             [replace(s, pair=places[s.pair]) for s in self.corpus.sentences if s.pair in places],
             self.mix.of(chosen),
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from spencer_desktop.core.text import code_text
 from spencer_models.config import TextConfig
-from spencer_models.data.corpus import Pair
+from spencer_models.data.corpus import Pair, text_number
 from spencer_models.data.keys import code_key, query_key
 from spencer_models.data.queries import keywords, question, symbol_words, terse, training_query, variants
 from spencer_models.examples import training_examples
@@ -38,14 +40,15 @@ def test_variants_ask_for_the_same_thing_in_other_words() -> None:
 
 
 def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
-    code = 'def f{n}():\n    """D"""\n    x'
+    code = 'def f{n}():\n    """Return the part\n    {n} of it. Or none."""\n    x'
     pairs = [
         Pair(f"Return the part {n} of it", code.format(n=n), f"def f{n}():\n    x", f"A.f{n}", "", "", "")
         for n in range(200)
     ]
     codes = [e.code for e in training_examples(pairs, TextConfig(16, 32, 48, documented=True))]
-    with_doc = sum('"""' in code.text for code in codes)
-    assert 60 < with_doc < 140
+    with_doc = [code.text for code in codes if '"""' in code.text]
+    assert 60 < len(with_doc) < 140
+    assert all('"""' + ' Or none."""' in text for text in with_doc)
     assert all(code_text(code.symbol, code.text).startswith("A.f") for code in codes)
     known = [(*variants(p.query, p.symbol), *(keywords(p.query, turn) for turn in range(3))) for p in pairs]
     ways = Counter(ways.index(training_query(p)) for ways, p in zip(known, pairs, strict=True))
@@ -59,3 +62,20 @@ def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
     again = [training_query(Pair("Open C++ files", f"x{n}", "x", "", "cpp", "", "")) for n in range(99)]
     assert max(query.lower().count("c++") for query in again) == 1
     assert [training_query(p) for p in pairs] == [training_query(p) for p in pairs]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("/**\n * Reads the\n * file.\n * Slow.\n */\nf()", "/**\n * \n * Slow.\n */\nf()"),
+        ("// Reads the `file`. Slow.\nf()", "//  Slow.\nf()"),
+        ("// Reads the file.\nf()", "f()"),
+        ("// Opens it. Slow.\nf()", "f()"),
+    ],
+)
+def test_a_function_keeps_what_its_documentation_says_beside_the_question(code: str, expected: str) -> None:
+    pair = Pair("Reads the file", code, "f()", "", "", "", "")
+    # One in two keeps any; this is one.
+    assert text_number(pair.query) % 2
+    settings = TextConfig(16, 32, 48, documented=True)
+    assert training_examples([pair], settings)[0].code.text == expected
