@@ -65,10 +65,10 @@ class TextConfig:
 class MixConfig:
     """Which examples are shown, how often, and beside which.
 
-    `repeats`: source → how often an epoch of the dual encoder shows its pairs; all others once. `together` "source" or
-    "language" makes each batch of one package or language, whose other codes are harder negatives than those of the
-    whole corpus; "" mixes all. Hard negatives are found among, and students and a re-ranker of groups learn from,
-    `studied` of the examples (0: all), which the trained encoder must read first.
+    `repeats`: source → how often an epoch of the dual encoder shows its pairs (0: never); all others once. `together`
+    "source" or "language" makes each batch of one package or language, whose other codes are harder negatives than
+    those of the whole corpus; "" mixes all. Hard negatives are found among, and students and a re-ranker of groups
+    learn from, `studied` of the examples (0: all that are shown), which the trained encoder must read first.
     """
 
     repeats: Mapping[str, int] = field(default_factory=dict)
@@ -328,7 +328,7 @@ def _dual_bounds(dual: DualConfig) -> Iterator[Bound]:
 
 def _mix_bounds(mix: MixConfig) -> Iterator[Bound]:
     for source, times in mix.repeats.items():
-        yield Bound(f"mix.repeats.{source}", times, times > 0, "at least 1")
+        yield Bound(f"mix.repeats.{source}", times, times >= 0, "at least 0")
     yield Bound("mix.studied", mix.studied, mix.studied >= 0, "at least 0")
 
 

@@ -25,20 +25,21 @@ class Mix:
 
     def of(self, chosen: Ids) -> Mix:
         """The mix of some of the examples: of all, or of a `sample`, in which what is shown often is many already."""
-        times = self.times[chosen] if len(chosen) == len(self.times) else np.ones(len(chosen), np.int64)
+        every = len(chosen) == np.count_nonzero(self.times)
+        times = self.times[chosen] if every else np.ones(len(chosen), np.int64)
         return Mix(times, None if self.groups is None else self.groups[chosen])
 
     def sample(self, count: int, seed: int) -> Ids:
         """int64 [at most count], ascending: examples drawn as training comes upon them; all where `count` is 0."""
-        if not count or count >= len(self.times):
-            return np.arange(len(self.times), dtype=np.int64)
+        if not count or count >= np.count_nonzero(self.times):
+            return np.flatnonzero(self.times)
         shown = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(self.times)), self.times))
         _, first = np.unique(shown, return_index=True)
         return np.sort(shown[np.sort(first)[:count]])
 
 
 def mix_of(pairs: Sequence[Pair], config: MixConfig) -> Mix:
-    """UserError when a repeated source has no pair."""
+    """UserError when a source that is named has no pair, or none is left."""
     sources = {pair.source for pair in pairs}
     for source in config.repeats:
         if source not in sources:
@@ -46,6 +47,8 @@ def mix_of(pairs: Sequence[Pair], config: MixConfig) -> Mix:
                 f"mix.repeats names {source!r}, of which there are no pairs", hint="Name a source as [data] does."
             )
     times = np.array([config.repeats.get(pair.source, 1) for pair in pairs], np.int64)
+    if not times.any():
+        raise UserError("mix.repeats leaves no pair to train on", hint="Leave a source that is to be shown out of it.")
     if not config.together:
         return Mix(times, None)
     numbers: dict[str, int] = {}

@@ -504,6 +504,12 @@ def test_a_sample_shows_each_source_as_often_as_training_does() -> None:
     assert groups is not None
     assert len(set(groups.tolist())) == 2
     assert mix_of(pairs, MixConfig()).groups is None
+    rest = mix_of(pairs, MixConfig(repeats={"asked": 0}))
+    assert all(pairs[i].source != "asked" for i in rest.sample(0, 1))
+    assert len(rest.sample(0, 1)) == np.count_nonzero(rest.times) < len(pairs)
+    assert rest.of(rest.sample(0, 1)).times.min() == 1
+    with pytest.raises(UserError, match="leaves no pair"):
+        mix_of(pairs, MixConfig(repeats=dict.fromkeys({pair.source for pair in pairs}, 0)))
     with pytest.raises(UserError, match=r"mix\.repeats names 'askd'"):
         mix_of(pairs, MixConfig(repeats={"askd": 2}))
 
