@@ -8,8 +8,8 @@ from typing import Any
 
 from spencer_desktop.core.pack import UNLIKELY
 from spencer_models.confidence import Reliability
-from spencer_models.history import RunRecord
 from spencer_models.markdown import markdown_table
+from spencer_models.origin import RunRecord
 from spencer_models.packing import PackSpec
 from spencer_models.results import AssistantPath
 
@@ -98,7 +98,7 @@ def _introduction(spec: PackSpec, card: Card, *, rerank_by_default: bool) -> str
             f"- `reranker.onnx`: {_trained('trained', card.reranker, '')}. The {spec.candidates} best answers are",
             f"  ordered by {order}. It is {default} by default.",
         ]
-    return "\n".join([*lines, "- `tokenizer.json`: the checkpoint's.", ""])
+    return "\n".join([*lines, "- `tokenizer.json`: the checkpoint's vocabulary.", ""])
 
 
 def _history(history: Sequence[RunRecord]) -> list[str]:

@@ -37,7 +37,8 @@ def do(job: Job, until: Step, report: Report) -> str:
         torch.set_num_threads(job.threads)
     if until is not Step.CORPUS:
         # Missing models are told of before the sources are mined.
-        check_family(recipe.backbone.family, recipe.backbone.start or recipe.backbone.checkpoint)
+        for source in filter(None, (recipe.backbone.start, recipe.backbone.checkpoint)) or [""]:
+            check_family(recipe.backbone.family, source)
     corpus = job.corpus or _corpus(job, recipe, report)
     if until is Step.CORPUS:
         if job.corpus:

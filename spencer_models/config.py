@@ -101,7 +101,7 @@ class DualConfig:
     """The dual encoder; with 0 epochs it is the checkpoint's. `contrasts` are the parts of Eq. 4 that are trained on,
     and "search", Eq. 3 the other way round: a query among the codes of its batch, as in a search; "late" is the same by
     late interaction of their tokens, which a re-ranker starts from. `literal` leaves the positive out of the
-    denominators, as printed. `margin` belongs to the objective "margin" of the non-pre-trained
+    denominators of all but "late", as printed. `margin` belongs to the objective "margin" of the non-pre-trained
     baselines.
 
     `hard_epochs` more are then trained with `hard_negatives` mined codes for each question. At last as much of
@@ -142,8 +142,9 @@ class CrossConfig:
     (Eq. 5) or "listwise". With a `recall_scale` above 0 a candidate's logit in training is
     `recall_scale` · cosine + logit. `depth`: how many of the best recalled codes are mined. A `student` needs groups.
 
-    The head "late" keeps the dual encoder whole, carries its score, and adds what `joint` more layers find that read
-    code and question together; it needs no `recall_scale`.
+    The head "late", for one encoder that serves both sides by mean pooling, keeps the encoder that it starts from
+    whole, carries its score, and adds what `joint` more layers find that read code and question together; it needs no
+    `recall_scale`.
     """
 
     training: TrainingConfig
@@ -306,7 +307,7 @@ def _bounds(recipe: Recipe) -> Iterator[Bound]:
     yield from _dual_bounds(recipe.dual)
     yield from _mix_bounds(recipe.mix)
     if recipe.cross:
-        yield from _cross_bounds(recipe.cross)
+        yield from _cross_bounds(recipe.cross, recipe.backbone)
     if recipe.distill:
         yield from _distill_bounds(recipe.distill)
     yield Bound("assistants.removed", recipe.assistants.removed, recipe.assistants.removed > 0, "at least 1")
@@ -332,9 +333,11 @@ def _mix_bounds(mix: MixConfig) -> Iterator[Bound]:
     yield Bound("mix.studied", mix.studied, mix.studied >= 0, "at least 0")
 
 
-def _cross_bounds(cross: CrossConfig) -> Iterator[Bound]:
+def _cross_bounds(cross: CrossConfig, backbone: BackboneConfig) -> Iterator[Bound]:
     fits = 0 < cross.negatives <= cross.depth
     yield Bound("cross.negatives", cross.negatives, fits, f"from 1 to cross.depth, {cross.depth}")
+    fits = cross.head != "late" or (backbone.shared and backbone.pooling != "cls")
+    yield Bound("cross.head", cross.head, fits, '"late" only with backbone.shared = true and mean pooling')
     fits = cross.joint == 0 or (cross.joint > 0 and cross.head == "late")
     yield Bound("cross.joint", cross.joint, fits, '0, or above with cross.head = "late"')
     # A list needs its match at a known place.

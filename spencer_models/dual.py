@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Ids
 from spencer_models.backbones.base import Backbone, Code, Encoder, Features
 from spencer_models.cached_gradient import Encode, Pass, backward
@@ -65,6 +66,10 @@ class DualTask:
         mix: Mix | None = None,
         hard: Ids | None = None,
     ) -> None:
+        if "late" in config.contrasts and not isinstance(dual.code, Encoder):
+            raise UserError(
+                f'The family {backbone.family} has no tokens to compare: leave "late" out of dual.contrasts'
+            )
         self._dual = dual
         self._backbone = backbone
         self._examples = examples

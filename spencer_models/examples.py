@@ -21,6 +21,10 @@ PART_ROWS = 32
 # A sentence goes on in the next line behind the marks of its comment, and its markup is no part of the question.
 _BETWEEN_WORDS = r"[\s*#/!<>`]+"
 _SENTENCE_END = r"[`>*]*[.:]?"
+# A name that documentation begins with, as Go's does, is no part of the question either.
+_BETWEEN_NAME = r"[\s:-]+"
+_TAG = re.compile(r"[@\\]\w+|</?\w[^<>]*>")
+_FEW_WORDS = 15
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -53,12 +57,16 @@ def _training_example(pair: Pair, text: TextConfig) -> Example:
 
 
 def _less_documented(pair: Pair) -> str:
-    """The code with what its documentation says beside the question; without any where that cannot be told."""
+    """The code with what its documentation says beside the question; without any where that is nothing."""
     # To find the very words of a question in a comment would be all that there is to learn.
+    name = re.escape(pair.symbol.rpartition(".")[2])
     words = _BETWEEN_WORDS.join(map(re.escape, pair.query.split()))
-    code, found = re.subn(words + _SENTENCE_END, "", pair.code, count=1)
-    is_left = len(_LETTER.findall(code)) > len(_LETTER.findall(pair.bare))
-    return code if found and is_left else pair.bare
+    code, found = re.subn(rf"(?:\b{name}(?:\(\))?{_BETWEEN_NAME})?{words}{_SENTENCE_END}", "", pair.code, count=1)
+    return code if found and _letters(code) - _letters(pair.bare) >= _FEW_WORDS else pair.bare
+
+
+def _letters(code: str) -> int:
+    return len(_LETTER.findall(_TAG.sub("", code)))
 
 
 def pools(pairs: Sequence[Pair], size: int, *, whole: bool = True) -> tuple[list[Pool], int]:

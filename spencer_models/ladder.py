@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats
 from spencer_models.backbones.base import Code, Encoder
 from spencer_models.config import read_recipe
@@ -20,7 +19,7 @@ from spencer_models.metrics import mrr, recall_at
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
 from spencer_models.results import Timing
-from spencer_models.retrieval import Recall, rerank
+from spencer_models.retrieval import Recall
 from spencer_models.students import Students
 from spencer_models.timing import time_encoders
 from spencer_models.validation import Validation
@@ -46,8 +45,7 @@ def compare(recipe: Path, corpus: Path, work: Path, checkpoint: str, threads: in
         torch.set_num_threads(threads)
     run = Run(read_recipe(recipe, checkpoint), corpus, work, report)
     students, config = Students(run), run.recipe.distill
-    if config is None:
-        raise UserError("The recipe has no [distill] section, and so no students")
+    assert config
     kept, _ = students.select()
     chosen = {
         "full": students.teacher,
@@ -121,8 +119,7 @@ def _table(
         recalled = _mean([mrr(found.ranks) for found in rung.recalls])
         answered = recalled
         if logits:
-            found = zip(rung.recalls, logits[number], strict=True)
-            answered = _mean([mrr(rerank(_cut(one, k), values, k, scale)) for one, values in found])
+            answered = validation.mean_mrr(rung.recalls, logits[number], k, scale)
         best = best or answered
         rows.append(
             [
@@ -143,10 +140,6 @@ def _table(
         "",
     ]
     return "\n".join([*about, *markdown_table(header, rows)])
-
-
-def _cut(found: Recall, k: int) -> Recall:
-    return Recall(found.ranks, found.top[:, :k], found.cosines[:, :k])
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.inference import Models, choose_device
-from spencer_desktop.core.pack import MANIFEST, ConfidenceCurve, Manifest, open_pack
+from spencer_desktop.core.pack import ConfidenceCurve, open_pack
 from spencer_desktop.core.resources import resource_dir
 from spencer_desktop.core.types import Stage
-from spencer_models.backbones.base import Backbone, Encoder
+from spencer_models.backbones.base import Encoder
 from spencer_models.card import CARD, Card
 from spencer_models.confidence import (
     Observed,
@@ -38,7 +38,7 @@ from spencer_models.evaluate import (
     table,
     translated_sets,
 )
-from spencer_models.history import read_history
+from spencer_models.origin import origin_of
 from spencer_models.packing import INT8, VARIANTS, PackSpec, Trained, application_tokenizer
 from spencer_models.pipeline import Run
 from spencer_models.plotting import save
@@ -98,7 +98,7 @@ def _spec(run: Run, recipe: Recipe, export: ExportConfig) -> PackSpec:
         pair_tokens=recipe.text.pair,
         candidates=recipe.evaluate.candidates,
         recall_scale=run.recall_scale if recipe.cross else 0.0,
-        licences=_licences(run.summary, run.backbone),
+        licences=origin_of(run.backbone).licences_with(run.summary),
         gate=export.gate,
         weights=export.weights,
     )
@@ -148,14 +148,14 @@ def _card(reproduction: Reproduction, measured: _Measured) -> Card:
     code = run.dual.code
     assert isinstance(code, Encoder)
     distill, cross, dual = recipe.distill, recipe.cross, recipe.dual
-    before = _checkpoint_pack(run.backbone)
-    start = f", from the weights of the pack {before.name} {before.version}" if before else ""
+    origin = origin_of(run.backbone)
+    start = f", from the weights of the pack {origin.pack}" if origin.pack else ""
     size = f"{code.stack.depth} layers, {code.width} wide, {code.pooling} pooling"
     return Card(
         command=reproduction.command,
         base=f"{recipe.backbone.family}, {size}{start}",
         student_layers=reproduction.selected[0].depth if distill else code.stack.depth,
-        dual=_dual(run, dual) if dual.training.epochs else {},
+        dual=_dual(run, dual),
         distilled={"queries": distill.queries, **_settings(distill.training)} if distill else {},
         reranker=_reranker(cross) if cross else {},
         path=reproduction.selected[1] if distill else None,
@@ -169,22 +169,27 @@ def _card(reproduction: Reproduction, measured: _Measured) -> Card:
         corpus=run.summary,
         hardware=run.machine.describe(),
         hours=reproduction.training_seconds() / 3600,
-        history=read_history(run.backbone.folder),
+        history=origin.runs,
         weaknesses=_weaknesses(run.summary),
     )
 
 
 def _dual(run: Run, dual: DualConfig) -> dict[str, object]:
-    told = {"contrasts": " + ".join(dual.contrasts), **_settings(dual.training)}
+    """Nothing where the encoder is still the checkpoint's."""
+    told: dict[str, object] = {}
+    if dual.training.epochs or dual.hard_epochs:
+        told = {"contrasts": " + ".join(dual.contrasts), **_settings(dual.training)}
     if dual.hard_epochs:
         told |= {"then with hard negatives, epochs": dual.hard_epochs}
-    return told | {"checkpoint mixed back in": f"{run.blend.share:.0%}"} if run.blend else told
+    if run.blend and run.blend.share:
+        told |= {"first checkpoint mixed back in": f"{run.blend.share:.0%}"}
+    return told
 
 
 def _reranker(cross: CrossConfig) -> dict[str, object]:
     student = cross.student if cross.student and cross.student.shipped else None
-    told: dict[str, object] = {"head": cross.head, "joint layers": cross.joint, "loss": cross.loss}
-    told |= _settings(cross.training)
+    joint = {"joint layers": cross.joint} if cross.head == "late" else {}
+    told: dict[str, object] = {"head": cross.head, **joint, "loss": cross.loss, **_settings(cross.training)}
     if student:
         told |= {"then": f"{student.layers} layers that learnt its scores", **_settings(student.training)}
     return told
@@ -195,24 +200,5 @@ def _weaknesses(summary: Mapping[str, Any]) -> list[str]:
     return [f"Trained on {languages} alone; in other languages it relies on what its checkpoint knows."]
 
 
-def _checkpoint_pack(backbone: Backbone) -> Manifest | None:
-    """The manifest of the pack whose weights the training went on from, where it was one."""
-    return open_pack(backbone.folder).manifest if (backbone.folder / MANIFEST).is_file() else None
-
-
 def _settings(training: TrainingConfig) -> dict[str, object]:
     return {name: asdict(training)[name] for name in ("epochs", "batch", "learning_rate", "dropout")}
-
-
-def _licences(summary: Mapping[str, Any], backbone: Backbone) -> list[dict[str, str]]:
-    """One entry for the base weights and one for each source of training text, those of an earlier pack's included."""
-    base = {"name": backbone.family, "licence": backbone.licence, "part": "base weights and tokenizer"}
-    sources = {**summary["packages"], **summary["files"]}
-    before = _checkpoint_pack(backbone)
-    entries = [dict(entry) for entry in before.licences] if before else [base]
-    entries += [
-        {"name": name, "licence": source["licence"] or "as its owner states", "part": "training text"}
-        for name, source in sorted(sources.items())
-        if source["languages"].get("train")
-    ]
-    return list({(entry["name"], entry["part"]): entry for entry in entries}.values())

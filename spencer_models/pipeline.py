@@ -85,13 +85,16 @@ class Run:
         self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0, forgotten=1.0))
         base = (*first, recipe.mix.studied)
         self.hard_stage = self._stage("dual-hard", *base, replace(recipe.dual, forgotten=1.0))
-        self.blend_folder = self._stage("dual-blend", *base, recipe.dual).folder
+        # Without a blend nothing depends on the checkpoint that would be mixed in.
+        blended = _weights_hash(self._blended.folder) if recipe.dual.forgotten < 1 else ""
+        dual = (*base, recipe.dual, blended)
+        self.blend_folder = self._stage("dual-blend", *dual).folder
         judged = (evaluate.candidates, evaluate.most_candidates, evaluate.valid_reranked)
         cross = recipe.cross and replace(recipe.cross, student=None)
-        self.cross_stage = self._stage("cross", *base, recipe.dual, cross, *judged)
+        self.cross_stage = self._stage("cross", *dual, cross, *judged)
         student = recipe.cross and recipe.cross.student and replace(recipe.cross.student, shipped=False)
-        self.cross_student_stage = self._stage("cross-student", *base, recipe.dual, cross, student, *judged)
-        self.students_fingerprint = fingerprint(*base, recipe.dual, evaluate.pool)
+        self.cross_student_stage = self._stage("cross-student", *dual, cross, student, *judged)
+        self.students_fingerprint = fingerprint(*dual, evaluate.pool)
 
     def _stage(self, kind: str, *parts: Any) -> Stage:
         return Stage(self.work / f"{kind}-{fingerprint(kind, *parts)}")
@@ -159,8 +162,29 @@ class Run:
 
     def _checkpoint_hash(self) -> str:
         """SHA-256 of the weights that training starts from; "" for a family that starts from nothing."""
-        weights = self.backbone.folder / WEIGHTS_NAME
-        return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""
+        return _weights_hash(self.backbone.folder)
+
+    @cached_property
+    def _blended(self) -> Backbone:
+        """The recipe's own checkpoint, some of which is mixed back in."""
+        return self._open(self.recipe.backbone.checkpoint or self._vocabulary())
+
+    def check_blend(self) -> None:
+        """UserError when the checkpoint to mix in is of another shape than what is trained."""
+        if self.recipe.dual.forgotten < 1:
+            trained, other = (x.encoder("code").state_dict() for x in (self.backbone, self._blended))
+            if {k: v.shape for k, v in trained.items()} != {k: v.shape for k, v in other.items()}:
+                raise UserError(
+                    f"{self._blended.folder} cannot be mixed with {self.backbone.folder}: their shapes differ",
+                    hint="Name a checkpoint of the same family and size as --checkpoint, or set dual.forgotten = 1.",
+                )
+
+    def check_scorer(self) -> None:
+        """UserError for a re-ranker that this backbone cannot have."""
+        cross = self._cross
+        depth = self.pretrained.scorer(cross.head, joint=cross.joint).stack.depth
+        if cross.student and cross.student.layers >= depth:
+            raise UserError(f"The re-ranker has {depth} layers: cross.student.layers must be below that")
 
     @cached_property
     def pretrained(self) -> Pretrained:
@@ -225,8 +249,7 @@ class Run:
     def _blend(self) -> None:
         """Mixes the recipe's checkpoint back in."""
         config = self.recipe.backbone
-        dual = self._load_dual(self._trained_stage.folder)
-        before = self._open(config.checkpoint or self._vocabulary())
+        dual, before = self._load_dual(self._trained_stage.folder), self._blended
         code = before.encoder("code")
         checkpoint = DualEncoder(code if config.shared else before.encoder("query"), code)
         found = blend(dual, checkpoint, lambda: self.validation.by_kind(dual), self.recipe.dual.forgotten)
@@ -435,3 +458,8 @@ class Run:
     def scale_of(self, stage: Stage) -> float:
         """The recall scale of one of the two trained re-rankers."""
         return float(json.loads((stage.folder / _SCALE_NAME).read_text(encoding="utf-8")))
+
+
+def _weights_hash(folder: Path) -> str:
+    weights = folder / WEIGHTS_NAME
+    return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""

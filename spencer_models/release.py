@@ -15,7 +15,7 @@ from spencer_desktop.core.types import Stage
 from spencer_models.card import CARD, Card, render
 from spencer_models.data.corpus import TEST, read_corpus
 from spencer_models.evaluate import evaluate, question_sets, table, translated_sets
-from spencer_models.history import RunRecord
+from spencer_models.origin import RunRecord
 from spencer_models.packing import FLOAT32, VARIANTS, PackSpec, Trained, check_feeding, write_graphs, write_manifest
 from spencer_models.progress import Report
 

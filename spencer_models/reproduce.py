@@ -15,7 +15,7 @@ from spencer_models.backbones.base import Encoder
 from spencer_models.config import fingerprint
 from spencer_models.data.corpus import TEST, told_left_out
 from spencer_models.distill import Objective
-from spencer_models.history import HISTORY_NAME, RunRecord, read_history, write_history
+from spencer_models.origin import ORIGIN_NAME, Origin, RunRecord, origin_of, write_origin
 from spencer_models.pipeline import Run
 from spencer_models.results import (
     ASSISTANTS,
@@ -68,16 +68,15 @@ class Reproduction:
                 raise UserError("The corpus has no test split, which a pack's card needs", hint="Hold out a package.")
         run.backbone.codes([run.examples[0].code], longest)
         run.backbone.queries([run.examples[0].query], text.query)
+        run.check_blend()
         if self.recipe.cross:
             run.pretrained.pairs([(run.examples[0].code, run.examples[0].query)], text.pair)
             if self.recipe.cross.data == "labelled":
                 _ = run.labelled
+            run.check_scorer()
         if self.recipe.cross or self.recipe.distill:
             depth = self.run.pretrained.encoder("query").stack.depth
             layers = (*(self.recipe.distill.sizes if self.recipe.distill else ()), self.recipe.assistants.removed)
-            student = self.recipe.cross and self.recipe.cross.student
-            if student and student.layers >= depth:
-                raise UserError(f"The backbone has {depth} layers: cross.student.layers must be below that")
             if self.recipe.distill and not all(n < depth for n in layers):
                 raise UserError(
                     f"The backbone has {depth} layers: distill.sizes and assistants.removed must be below that",
@@ -89,10 +88,11 @@ class Reproduction:
         run = self.run
         _ = run.dual
         folder = run.dual_folder / "code"
-        if not (folder / HISTORY_NAME).is_file():
+        if not (folder / ORIGIN_NAME).is_file():
+            before = origin_of(run.backbone)
             hours = sum(stage.result().seconds for stage in (run.dual_stage, run.hard_stage) if stage.is_done) / 3600
-            own = RunRecord(self.recipe.version, self.command, round(hours, 2), run.machine.describe())
-            write_history([*read_history(run.backbone.folder), own], folder)
+            own = RunRecord(self.recipe.version, self.command, hours, run.machine.describe())
+            write_origin(Origin("", [*before.runs, own], before.licences_with(run.summary)), folder)
 
     @cached_property
     def selected(self) -> tuple[QueryModel, AssistantPath]:

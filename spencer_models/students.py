@@ -47,6 +47,9 @@ class Students:
             raise UserError("The recipe has no [distill] section, and so no students")
         self._run = run
         self._config: DistillConfig = run.recipe.distill
+        # Of no layers the first token's state is the same for every question.
+        if 0 in self._config.sizes and run.pretrained.pooling == "cls":
+            raise UserError("A student of no layers needs mean pooling", hint="Leave 0 out of distill.sizes.")
         self._by_recall = run.recipe.assistants.score == "recall"
         self._scores: dict[str, float] = {}
         self.stages: list[Stage] = []

@@ -165,7 +165,10 @@ class Pretrained(Backbone):
 
     @abstractmethod
     def pairs(self, pairs: Sequence[tuple[Code, str]], max_tokens: int) -> Features:
-        """`[CLS] code [SEP] query` (paper, section 2.2) for each (code, query); the longer of the two is cut first."""
+        """`[CLS] code [SEP] query` (paper, section 2.2) for each (code, query); the longer of the two is cut first.
+
+        A family may open the question, too.
+        """
 
     def encoder(self, side: Side, folder: Path | None = None, *, dropout: float = 0.0) -> Encoder:
         return Encoder(self.stack(folder or self.folder, dropout=dropout), self.pooling)
@@ -180,6 +183,8 @@ class Pretrained(Backbone):
         It has `joint` more layers, which start as copies of the uppermost.
         """
         stack: Stack = self.stack(folder or self.folder, dropout=dropout)
+        if joint > stack.depth:
+            raise UserError(f"The backbone has {stack.depth} layers: cross.joint must be at most that")
         if joint:
             stack = stack.thinned((*range(stack.depth), *range(stack.depth - joint, stack.depth)))
         return PairScorer(stack, head, joint)

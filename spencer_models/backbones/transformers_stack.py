@@ -11,13 +11,20 @@ from typing import Any, ClassVar, cast
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.text import query_text
 from spencer_models.backbones.base import Code, Features, Pretrained, Stack
-from spencer_models.backbones.checkpoint import CONFIG_NAME, fill, load_tokenizer, read_weights, write_weights
+from spencer_models.backbones.checkpoint import (
+    CONFIG_NAME,
+    TOKENIZER_NAME,
+    fill,
+    load_tokenizer,
+    read_weights,
+    write_weights,
+)
 from spencer_models.data.collation import Collator, Tokens
 
 
@@ -181,6 +188,11 @@ class TokenBackbone(TransformersBackbone):
     def read_tokenizer(cls, folder: Path) -> Tokenizer:
         """The checkpoint's tokenizer with the family's frame; whoever reads its JSON form frames texts alike."""
         return load_tokenizer(folder)
+
+    def save(self, encoder: nn.Module, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer.save(str(folder / TOKENIZER_NAME))
+        super().save(encoder, folder)
 
     def codes(self, codes: Sequence[Code], max_tokens: int) -> Features:
         return self._texts([self.source_text(c) for c in codes], max_tokens)

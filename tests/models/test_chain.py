@@ -19,12 +19,13 @@ from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
 from spencer_models.backbones.checkpoint import WEIGHTS_NAME
+from spencer_models.backbones.families import open_backbone
 from spencer_models.chain import do
 from spencer_models.choices import compare_packs
 from spencer_models.config import read_recipe
-from spencer_models.history import read_history
 from spencer_models.job import Job, Step
 from spencer_models.ladder import compare as compare_students
+from spencer_models.origin import origin_of
 from spencer_models.pipeline import Run
 from spencer_models.release import measure_pack
 from spencer_models.reproduce import Reproduction
@@ -364,22 +365,37 @@ def test_what_would_fail_after_training_is_told_before(tmp_path: Path) -> None:
     assert not list(job.work.glob("dual-*"))
 
 
-def test_a_dual_encoder_is_a_checkpoint_that_says_how_it_came_about(done: tuple[Job, list[str]]) -> None:
+def test_a_dual_encoder_is_a_checkpoint_that_says_where_it_comes_from(
+    done: tuple[Job, list[str]], tmp_path: Path
+) -> None:
     job, _ = done
     (corpus,) = job.work.glob("corpus-*")
     run = Run(read_recipe(job.recipe), corpus, job.work, print)
-    (record,) = read_history(run.dual_folder / "code")
-    assert (record.version, record.command) == ("1", job.command)
-    assert record.hours == pytest.approx(
-        (run.dual_stage.result().seconds + run.hard_stage.result().seconds) / 3600, abs=0.01
-    )
-    assert read_history(run.backbone.folder) == []
+    again = replace(job, roots=(), corpus=corpus, work=tmp_path, checkpoint=str(run.dual_folder / "code"))
+    do(replace(again, command="once more"), Step.DUAL, lambda line: None)
+    later = Run(read_recipe(job.recipe, again.checkpoint), corpus, tmp_path, print)
+    assert origin_of(run.backbone).runs == ()
+    records = origin_of(later.backbone).runs
+    assert [made.command for made in records] == [job.command]
+    trained = run.dual_stage.result().seconds + run.hard_stage.result().seconds
+    assert records[0].hours == pytest.approx(trained / 3600)
+    folder = later.dual_folder / "code"
+    after = origin_of(open_backbone("minilm", str(folder)))
+    assert [made.command for made in after.runs] == [job.command, "once more"]
+    assert [entry["name"] for entry in after.licences] == ["minilm", "asked"]
+    (folder / "origin.json").write_text('{"runs": []}')
+    with pytest.raises(UserError, match="does not say where"):
+        origin_of(open_backbone("minilm", str(folder)))
 
 
-def test_a_damaged_history_is_told_of(tmp_path: Path) -> None:
-    (tmp_path / "history.json").write_text('[{"version": "1"}]')
-    with pytest.raises(UserError, match="does not say how"):
-        read_history(tmp_path)
+def test_a_checkpoint_of_another_shape_is_not_mixed_in(done: tuple[Job, list[str]], tmp_path: Path) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    other = tiny_checkpoint(tmp_path / "other", layers=2)
+    later = replace(job, roots=(), corpus=corpus, work=tmp_path / "runs", checkpoint=str(other))
+    with pytest.raises(UserError, match="their shapes differ"):
+        do(later, Step.DUAL, lambda line: None)
+    assert not list((tmp_path / "runs").glob("dual-*"))
 
 
 def test_what_the_checkpoint_knew_is_mixed_back_in(done: tuple[Job, list[str]]) -> None:
@@ -451,6 +467,20 @@ def test_baselines_refuse_what_they_do_not_have(tmp_path: Path) -> None:
     job.recipe.write_text(text.replace(f'checkpoint = "{(tmp_path / "base").as_posix()}"', ""))
     with pytest.raises(UserError, match="starts from nothing"):
         do(job, Step.CROSS, lambda line: None)
+    start, end = text.index("[cross]"), text.index("[export]")
+    text = (text[:start] + text[end:]).replace("[dual]\n", '[dual]\ncontrasts = ["late"]\n')
+    job.recipe.write_text(text.replace(f'checkpoint = "{(tmp_path / "base").as_posix()}"', ""))
+    with pytest.raises(UserError, match="no tokens to compare"):
+        do(job, Step.DUAL, lambda line: None)
+
+
+def test_a_look_up_needs_mean_pooling(tmp_path: Path) -> None:
+    job = _write_inputs(tmp_path)
+    text = job.recipe.read_text().replace("sizes = [2, 1]", "sizes = [0]")
+    job.recipe.write_text(text.replace("shared = true", 'shared = true\npooling = "cls"'))
+    with pytest.raises(UserError, match="needs mean pooling"):
+        do(job, Step.STUDENTS, lambda line: None)
+    assert not list(job.work.glob("dual-*"))
 
 
 @pytest.mark.parametrize(("old", "new"), [("sizes = [2, 1]", "sizes = [3]"), ("removed = 1", "removed = 3")])

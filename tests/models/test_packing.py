@@ -32,7 +32,7 @@ from spencer_models.card import CARD, Card
 from spencer_models.confidence import Bin, Reliability
 from spencer_models.data.corpus import Corpus, Pair, write_corpus
 from spencer_models.evaluate import Answers, PackScores, QuestionSet, by_length, evaluate, means, rerank_helps, table
-from spencer_models.history import RunRecord
+from spencer_models.origin import RunRecord
 from spencer_models.packing import VARIANTS, PackSpec, Trained, check_feeding, write_manifest
 from spencer_models.release import Packed, describe, gated, gated_packs, make_pack, measure_pack
 from spencer_models.results import AssistantPath, PathStep

@@ -40,7 +40,7 @@ def test_variants_ask_for_the_same_thing_in_other_words() -> None:
 
 
 def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
-    code = 'def f{n}():\n    """Return the part\n    {n} of it. Or none."""\n    x'
+    code = 'def f{n}():\n    """Return the part\n    {n} of it. Or none of its parts."""\n    x'
     pairs = [
         Pair(f"Return the part {n} of it", code.format(n=n), f"def f{n}():\n    x", f"A.f{n}", "", "", "")
         for n in range(200)
@@ -48,7 +48,7 @@ def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
     codes = [e.code for e in training_examples(pairs, TextConfig(16, 32, 48, documented=True))]
     with_doc = [code.text for code in codes if '"""' in code.text]
     assert 60 < len(with_doc) < 140
-    assert all('"""' + ' Or none."""' in text for text in with_doc)
+    assert all('"""' + ' Or none of its parts."""' in text for text in with_doc)
     assert all(code_text(code.symbol, code.text).startswith("A.f") for code in codes)
     known = [(*variants(p.query, p.symbol), *(keywords(p.query, turn) for turn in range(3))) for p in pairs]
     ways = Counter(ways.index(training_query(p)) for ways, p in zip(known, pairs, strict=True))
@@ -67,14 +67,19 @@ def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("/**\n * Reads the\n * file.\n * Slow.\n */\nf()", "/**\n * \n * Slow.\n */\nf()"),
-        ("// Reads the `file`. Slow.\nf()", "//  Slow.\nf()"),
-        ("// Reads the file.\nf()", "f()"),
-        ("// Opens it. Slow.\nf()", "f()"),
+        (
+            "/**\n * Reads the\n * file.\n * Is slower than others.\n */\nf()",
+            "/**\n * \n * Is slower than others.\n */\nf()",
+        ),
+        ("// Reads the `file`. Is slower than others.\nf()", "//  Is slower than others.\nf()"),
+        ("// read Reads the file. Is slower than others.\nf()", "//  Is slower than others.\nf()"),
+        ("// read Reads the file.\nf()", "f()"),
+        ("/** <summary>Reads the file.</summary>\n @returns nothing */f()", "f()"),
+        ("// Opens it. Is slower than others.\nf()", "f()"),
     ],
 )
 def test_a_function_keeps_what_its_documentation_says_beside_the_question(code: str, expected: str) -> None:
-    pair = Pair("Reads the file", code, "f()", "", "", "", "")
+    pair = Pair("Reads the file", code, "f()", "Files.read", "", "", "")
     # One in two keeps any; this is one.
     assert text_number(pair.query) % 2
     settings = TextConfig(16, 32, 48, documented=True)
