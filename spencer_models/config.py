@@ -143,8 +143,11 @@ class CrossConfig:
     `recall_scale` · cosine + logit. `depth`: how many of the best recalled codes are mined. A `student` needs groups.
 
     The head "late", for one encoder that serves both sides by mean pooling, keeps the encoder that it starts from
-    whole, carries its score, and adds what `joint` more layers find that read code and question together; it needs no
-    `recall_scale`.
+    as it is, carries its score, and learns what to add to it from `joint` more layers that read code and question
+    together, beside the uppermost; it needs no `recall_scale`.
+
+    Wrong codes are mined among `pool` examples drawn at random (0: among all that are studied): of the best ten of
+    thousands many are right, too.
     """
 
     training: TrainingConfig
@@ -156,6 +159,7 @@ class CrossConfig:
     depth: int = 48
     recall_scale: float = 0.0
     joint: int = 0
+    pool: int = 0
     student: CrossStudentConfig | None = None
 
 
@@ -340,6 +344,8 @@ def _cross_bounds(cross: CrossConfig, backbone: BackboneConfig) -> Iterator[Boun
     yield Bound("cross.head", cross.head, fits, '"late" only with backbone.shared = true and mean pooling')
     fits = cross.joint == 0 or (cross.joint > 0 and cross.head == "late")
     yield Bound("cross.joint", cross.joint, fits, '0, or above with cross.head = "late"')
+    least = cross.depth + 1
+    yield Bound("cross.pool", cross.pool, cross.pool == 0 or cross.pool >= least, f"0, or at least {least}")
     # A list needs its match at a known place.
     grouped = cross.data == "groups"
     fits = grouped or cross.loss == "pointwise"

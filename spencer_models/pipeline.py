@@ -36,7 +36,7 @@ from spencer_models.cross import (
     random_examples,
 )
 from spencer_models.data.corpus import TRAIN, Corpus, Pair, Sentence, read_corpus
-from spencer_models.data.negatives import hard_negatives
+from spencer_models.data.negatives import hard_negatives, pooled_negatives
 from spencer_models.dual import DualEncoder, DualTask
 from spencer_models.encode import once
 from spencer_models.examples import Example, training_examples
@@ -360,6 +360,7 @@ class Run:
         if not stage.is_done:
             _ = self.dual
             fresh = self._placed(self._fresh_scorer(config.training.dropout))
+            fresh.freeze()
             self._train_cross(stage, fresh, config, config.training, None)
         return self._placed(self._loaded_scorer(0.0))
 
@@ -440,7 +441,7 @@ class Run:
             return LabelledSampler(drawn, config.training.batch, seed), len(drawn)
         queries, codes = self.example_vectors
         examples = self.studied.examples
-        mined = hard_negatives(queries, codes, [e.query for e in examples], config.depth)
+        mined = pooled_negatives(queries, codes, [e.query for e in examples], config.depth, config.pool, seed)
         sampler = GroupSampler(examples, queries, codes, mined, config, seed)
         return sampler, len(sampler.reachable)
 

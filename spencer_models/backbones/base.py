@@ -59,9 +59,16 @@ class Stack(nn.Module, ABC):
         """(float32 [n, t, d] states, int64 [n, t] which is 1 where there is a token and 0 where there is padding)."""
 
     def apart(self, layers: int, **features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, but in the first `layers` the tokens of each type see their own alone, as if they were a text
-        of their own: (states after these, states after all, the mask). UserError for a family that cannot."""
-        raise UserError('This backbone cannot read code and question each for itself, which the head "late" needs')
+        """(float32 [n, t, d] apart, float32 [n, t, d] joint, the mask), for families that mark types of tokens.
+
+        In the first `layers` the tokens of each type see their own alone, as if they were a text of their own. The
+        layers above, j of them, see all tokens; they stand beside the uppermost j of the first, on the same states.
+        """
+        raise NotImplementedError
+
+    def freeze(self, layers: int) -> None:
+        """Embeddings and the first `layers` learn no more; for the families that have `apart`."""
+        raise NotImplementedError
 
     @abstractmethod
     def thinned(self, layers: Sequence[int]) -> Stack:
@@ -180,7 +187,7 @@ class Pretrained(Backbone):
     def scorer(self, head: str, folder: Path | None = None, *, dropout: float = 0.0, joint: int = 0) -> PairScorer:
         """A cross-encoder that starts from the weights of `self.folder`, or of a folder that `save` wrote.
 
-        It has `joint` more layers, which start as copies of the uppermost.
+        It has `joint` more layers, which start as copies of the uppermost and stand beside them.
         """
         stack: Stack = self.stack(folder or self.folder, dropout=dropout)
         if joint > stack.depth:

@@ -38,11 +38,20 @@ class BertStack(TransformersStack):
         )
         seen = attention_mask.unsqueeze(1) > 0
         own = seen & (token_type_ids.unsqueeze(1) == token_type_ids.unsqueeze(2))
-        masks = [torch.where(visible, 0.0, torch.finfo(states.dtype).min).unsqueeze(1) for visible in (own, seen)]
+        own_mask, joint_mask = (
+            torch.where(visible, 0.0, torch.finfo(states.dtype).min).unsqueeze(1) for visible in (own, seen)
+        )
         after = [states]
-        for number, layer in enumerate(self.model.encoder.layer):
-            after.append(layer(after[-1], masks[number >= layers]))
-        return after[layers].float(), after[-1].float(), attention_mask
+        for layer in self.model.encoder.layer[:layers]:
+            after.append(layer(after[-1], own_mask))
+        together = after[2 * layers - self.depth]
+        for layer in self.model.encoder.layer[layers:]:
+            together = layer(together, joint_mask)
+        return after[layers].float(), together.float(), attention_mask
+
+    def freeze(self, layers: int) -> None:
+        self.model.embeddings.requires_grad_(False)
+        self.model.encoder.layer[:layers].requires_grad_(False)
 
 
 class MiniLM(TokenBackbone):

@@ -27,10 +27,10 @@ class PairScorer(nn.Module):
     states of code and query, and for the query's tokens the mean cosine of the best matching code token. It starts at
     zero, so that an untrained scorer leaves the recall order as it is.
 
-    With `head="late"` all but the `joint` uppermost layers read the two texts each for itself, as a dual encoder does.
-    What is compared after these is its cosine and late interaction, and has its weight from the start; what the joint
-    layers find is compared in the same way and added, with a weight that starts at zero. So an untrained scorer orders
-    as the encoder that it was made of, and learns what that one cannot see.
+    With `head="late"` all but the `joint` last layers read the two texts each for itself, as a dual encoder does. What
+    is compared after these is its cosine and late interaction, and has its weight from the start; what the joint layers
+    find is compared in the same way and added, with a weight that starts at zero. So an untrained scorer orders as the
+    encoder that it was made of, and learns what that one cannot see.
     """
 
     def __init__(self, stack: Stack, head: str, joint: int = 0) -> None:
@@ -47,6 +47,11 @@ class PairScorer(nn.Module):
         learnt = [torch.zeros(features)] if head != "late" or joint else []
         self.weight = nn.Parameter(torch.cat([*known, *learnt]))
         self.bias = nn.Parameter(torch.zeros(1))
+
+    def freeze(self) -> None:
+        """With the head "late", the layers that it has from a dual encoder learn no more: their score is kept."""
+        if self.head == "late":
+            self.stack.freeze(self.stack.depth - self.joint)
 
     @property
     def input_names(self) -> tuple[str, ...]:

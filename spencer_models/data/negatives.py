@@ -79,3 +79,17 @@ def _plausible(
     alike_query = np.einsum("rwd,rd->rw", queries[top], queries[rows]) > _SAME_QUERY
     same = (top == rows[:, None]) | (numbers[top] == numbers[rows][:, None])
     return np.asarray(~(alike_code | alike_query | same | (scores > own + _SUSPICIOUS_LEAD)))
+
+
+def pooled_negatives(
+    queries: Floats, codes: Floats, keys: Sequence[str], depth: int, pool: int, seed: int
+) -> Negatives:
+    """`hard_negatives` within random pools of `pool` rows (0: within all), by their positions among all rows."""
+    n = len(queries)
+    order = np.random.default_rng(seed).permutation(n) if pool else np.arange(n)
+    out = Negatives(np.empty(n, np.float32), np.empty(n, np.int64), np.full((n, depth), -1, np.int64))
+    for rows in np.array_split(order, max(1, round(n / pool)) if pool else 1):
+        found = hard_negatives(queries[rows], codes[rows], [keys[i] for i in rows], depth)
+        out.own[rows], out.rank[rows] = found.own, found.rank
+        out.codes[rows] = np.where(found.codes < 0, -1, rows[found.codes])
+    return out

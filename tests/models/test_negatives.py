@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from spencer_models.data.negatives import hard_negatives
+from spencer_models.data.negatives import hard_negatives, pooled_negatives
 
 
 def _unit(rows: list[list[float]]) -> np.ndarray:
@@ -40,3 +41,22 @@ def test_likely_answers_are_left_out() -> None:
     # 1 has nearly the code of 0, 2 leads it by far, 3 asks nearly the same and 4 the same: only 5 is wrong for certain.
     assert found.codes[0].tolist() == [5, -1, -1, -1, -1]
     assert found.rank[0] == 2
+
+
+def test_pools_are_mined_each_for_itself() -> None:
+    random = np.random.default_rng(4)
+    queries = _unit(random.normal(size=(60, 24)).tolist())
+    codes = _unit((queries + 0.9 * random.normal(size=(60, 24))).tolist())
+    keys = [str(n) for n in range(60)]
+    found = pooled_negatives(queries, codes, keys, 8, pool=20, seed=1)
+    order = np.random.default_rng(1).permutation(60)
+    pool_of = {int(row): number for number, part in enumerate(np.array_split(order, 3)) for row in part}
+    for row in range(60):
+        chosen = found.codes[row][found.codes[row] >= 0]
+        assert len(chosen) == len(set(chosen.tolist())) > 0
+        assert {pool_of[int(code)] for code in chosen} == {pool_of[row]}
+        assert row not in chosen
+        assert found.rank[row] <= 20
+        assert found.own[row] == pytest.approx(float(queries[row] @ codes[row]), abs=1e-6)
+    whole = pooled_negatives(queries, codes, keys, 8, pool=0, seed=1)
+    np.testing.assert_array_equal(whole.codes, hard_negatives(queries, codes, keys, 8).codes)

@@ -256,11 +256,16 @@ def test_a_late_reranker_starts_as_the_encoder_that_it_is_made_of(backbone: Mini
 
 def test_a_late_reranker_learns_on(tmp_path: Path, backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
     scorer = backbone.scorer("late", joint=1)
+    scorer.freeze()
+    before = {name: value.clone() for name, value in scorer.state_dict().items()}
     config = replace(CROSS, head="late", joint=1)
     task = CrossTask(scorer, backbone, _sampler(vectors, config), config, 48, MACHINE, lambda: 0.0)
     first = task.backward(task.batch(0, 0.0))
     assert _fit(task, scorer, tmp_path, 60, 3e-3).loss < 0.8 * first
     assert scorer.weight[scorer.stack.width + 1 :].abs().max() > 0
+    moved = {name for name, value in scorer.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.partition("encoder.layer.")[2][:1] for name in moved} == {"", "3"}
+    assert {name for name in moved if "encoder" not in name} == {"weight", "bias"} & moved
 
 
 def test_joint_layers_see_code_and_question_together_and_stay_when_layers_go(backbone: MiniLM, vectors) -> None:  # type: ignore[no-untyped-def]
