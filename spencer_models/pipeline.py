@@ -5,10 +5,9 @@ Asking for a result makes whatever it needs and is not there yet.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,12 +18,9 @@ from torch import nn
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.backbones.base import Backbone, Pretrained, Stack, compress_scorer
+from spencer_models.backbones.base import Stack, compress_scorer
 from spencer_models.backbones.checkpoint import WEIGHTS_NAME, write_weights
-from spencer_models.backbones.families import FAMILIES, open_backbone
 from spencer_models.backbones.scorer import PairScorer
-from spencer_models.backbones.scratch import Scratch
-from spencer_models.backbones.vocabulary import VOCABULARY_NAME
 from spencer_models.blending import Blend, blend
 from spencer_models.config import CrossConfig, Recipe, TrainingConfig, fingerprint
 from spencer_models.cross import (
@@ -32,20 +28,16 @@ from spencer_models.cross import (
     GroupSampler,
     LabelledSampler,
     Sampler,
-    labelled_examples,
     random_examples,
 )
-from spencer_models.data.corpus import TRAIN, Corpus, Pair, Sentence, read_corpus
 from spencer_models.data.negatives import hard_negatives, pooled_negatives
 from spencer_models.dual import DualEncoder, DualTask
 from spencer_models.encode import once
-from spencer_models.examples import Example, training_examples
-from spencer_models.loop import Plan
-from spencer_models.machine import find_machine
-from spencer_models.mixing import Mix, mix_of
+from spencer_models.examples import Example
+from spencer_models.inputs import Inputs, weights_hash
+from spencer_models.mixing import Mix
 from spencer_models.progress import Report
 from spencer_models.stage import Stage
-from spencer_models.validation import Reading, Validation
 
 _SCALE_NAME = "recall_scale.json"
 _BLEND_NAME = "blend.json"
@@ -53,40 +45,24 @@ _BLEND_NAME = "blend.json"
 M = TypeVar("M", bound=nn.Module)
 
 
-@dataclass(frozen=True, slots=True)
-class Studied:
-    """Some of the training split. `sentences` are what else the documentation says of them; `pair` is a position in
-    `pairs`, in whose order all else is."""
-
-    pairs: list[Pair]
-    examples: list[Example]
-    sentences: list[Sentence]
-    mix: Mix
-
-
-class Run:
+class Run(Inputs):
     """One recipe on one corpus. Folders stand under `work`, named by all that they depend on."""
 
     def __init__(
         self, recipe: Recipe, corpus_folder: Path, work: Path, report: Report, *, save_seconds: float = 300.0
     ) -> None:
-        self.recipe = recipe
-        self.corpus_folder = corpus_folder
-        self.work = work
-        self.report = report
-        self._save_seconds = save_seconds
-        self.machine = find_machine(recipe.precision)
+        super().__init__(recipe, corpus_folder, work, report, save_seconds)
         corpus = {k: v for k, v in self.summary.items() if k.endswith("sha256")}
         device = (self.machine.device.type, self.machine.precision)
         evaluate = recipe.evaluate
-        start = (recipe.backbone, self._checkpoint_hash())
+        start = (recipe.backbone, self.checkpoint_hash())
         shown = replace(recipe.mix, studied=0)
         first = (corpus, *start, recipe.text, shown, recipe.seed, *device, evaluate.valid_questions)
         self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0, forgotten=1.0))
         base = (*first, recipe.mix.studied)
         self.hard_stage = self._stage("dual-hard", *base, replace(recipe.dual, forgotten=1.0))
         # Without a blend nothing depends on the checkpoint that would be mixed in.
-        blended = _weights_hash(self._blended.folder) if recipe.dual.forgotten < 1 else ""
+        blended = weights_hash(self.blended.folder) if recipe.dual.forgotten < 1 else ""
         dual = (*base, recipe.dual, blended)
         self.blend_folder = self._stage("dual-blend", *dual).folder
         judged = (evaluate.candidates, evaluate.most_candidates, evaluate.valid_reranked)
@@ -99,83 +75,13 @@ class Run:
     def _stage(self, kind: str, *parts: Any) -> Stage:
         return Stage(self.work / f"{kind}-{fingerprint(kind, *parts)}")
 
-    @cached_property
-    def summary(self) -> dict[str, Any]:
-        """Counts, sources and hashes of the corpus."""
-        return dict(self.corpus.summary)
-
-    @cached_property
-    def corpus(self) -> Corpus:
-        return read_corpus(self.corpus_folder)
-
-    @cached_property
-    def pairs(self) -> list[Pair]:
-        """The training split; `examples` are in this order."""
-        return [self.corpus.pairs[i] for i in self._training_numbers]
-
-    @cached_property
-    def _training_numbers(self) -> list[int]:
-        return [number for number, pair in enumerate(self.corpus.pairs) if pair.split == TRAIN]
-
-    @cached_property
-    def examples(self) -> list[Example]:
-        return training_examples(self.pairs, self.recipe.text)
-
-    @cached_property
-    def mix(self) -> Mix:
-        """How often `examples` are shown, and in which groups."""
-        return mix_of(self.pairs, self.recipe.mix)
-
-    @cached_property
-    def studied(self) -> Studied:
-        """The examples that the trained encoder reads."""
-        chosen = self.mix.sample(self.recipe.mix.studied, self.recipe.seed)
-        places = {self._training_numbers[i]: place for place, i in enumerate(chosen)}
-        pairs = [self.pairs[i] for i in chosen]
-        return Studied(
-            pairs,
-            training_examples(pairs, self.recipe.text),
-            [replace(s, pair=places[s.pair]) for s in self.corpus.sentences if s.pair in places],
-            self.mix.of(chosen),
-        )
-
-    @cached_property
-    def backbone(self) -> Backbone:
-        config = self.recipe.backbone
-        return self._open(config.start or config.checkpoint or self._vocabulary())
-
-    def _open(self, source: str) -> Backbone:
-        config = self.recipe.backbone
-        return open_backbone(
-            config.family, source, pooling=config.pooling, symbol_header=self.recipe.text.symbol_header
-        )
-
-    def _vocabulary(self) -> str:
-        """The folder of the vocabulary of a family that starts from nothing; "" for a family with a checkpoint."""
-        kind = FAMILIES.get(self.recipe.backbone.family)
-        if kind is None or not issubclass(kind, Scratch):
-            return ""
-        folder = self.work / f"vocabulary-{fingerprint(kind.family, self.summary['sha256'], self.recipe.text)}"
-        if not (folder / VOCABULARY_NAME).is_file():
-            kind.prepare([e.code for e in self.examples], [e.query for e in self.examples], folder)
-        return str(folder)
-
-    def _checkpoint_hash(self) -> str:
-        """SHA-256 of the weights that training starts from; "" for a family that starts from nothing."""
-        return _weights_hash(self.backbone.folder)
-
-    @cached_property
-    def _blended(self) -> Backbone:
-        """The recipe's own checkpoint, some of which is mixed back in."""
-        return self._open(self.recipe.backbone.checkpoint or self._vocabulary())
-
     def check_blend(self) -> None:
         """UserError when the checkpoint to mix in is of another shape than what is trained."""
         if self.recipe.dual.forgotten < 1:
-            trained, other = (x.encoder("code").state_dict() for x in (self.backbone, self._blended))
+            trained, other = (x.encoder("code").state_dict() for x in (self.backbone, self.blended))
             if {k: v.shape for k, v in trained.items()} != {k: v.shape for k, v in other.items()}:
                 raise UserError(
-                    f"{self._blended.folder} cannot be mixed with {self.backbone.folder}: their shapes differ",
+                    f"{self.blended.folder} cannot be mixed with {self.backbone.folder}: their shapes differ",
                     hint="Name a checkpoint of the same family and size as --checkpoint, or set dual.forgotten = 1.",
                 )
 
@@ -185,42 +91,6 @@ class Run:
         depth = self.pretrained.scorer(cross.head, joint=cross.joint).stack.depth
         if cross.student and cross.student.layers >= depth:
             raise UserError(f"The re-ranker has {depth} layers: cross.student.layers must be below that")
-
-    @cached_property
-    def pretrained(self) -> Pretrained:
-        """The backbone, where it is one that can be re-ranked with and distilled. UserError otherwise."""
-        if not isinstance(self.backbone, Pretrained):
-            raise UserError(
-                f"{self.recipe.backbone.family} starts from nothing: it has no re-ranker and no students",
-                hint="Leave [cross], [distill] and [export] out of its recipe.",
-            )
-        return self.backbone
-
-    def plan(self, training: TrainingConfig, examples: int) -> Plan:
-        """The plan for so many examples an epoch: at least one step, but for 0 epochs."""
-        steps = round(training.epochs * examples / (training.batch * training.accumulate))
-        if training.epochs:
-            steps = max(1, steps)
-        return Plan(
-            steps,
-            training.learning_rate,
-            training.warmup,
-            training.weight_decay,
-            self.recipe.seed,
-            accumulate=training.accumulate,
-            validations=training.validations,
-            patience=training.patience,
-            checkpoint_seconds=self._save_seconds,
-        )
-
-    @cached_property
-    def reading(self) -> Reading:
-        return Reading(self.backbone, self.recipe.text, self.machine, self.report)
-
-    @cached_property
-    def validation(self) -> Validation:
-        evaluate = self.recipe.evaluate
-        return Validation(self.reading, evaluate, self.corpus, evaluate.valid_questions)
 
     @cached_property
     def dual_folder(self) -> Path:
@@ -249,7 +119,7 @@ class Run:
     def _blend(self) -> None:
         """Mixes the recipe's checkpoint back in."""
         config = self.recipe.backbone
-        dual, before = self._load_dual(self._trained_stage.folder), self._blended
+        dual, before = self._load_dual(self._trained_stage.folder), self.blended
         code = before.encoder("code")
         checkpoint = DualEncoder(code if config.shared else before.encoder("query"), code)
         found = blend(dual, checkpoint, lambda: self.validation.by_kind(dual), self.recipe.dual.forgotten)
@@ -420,17 +290,6 @@ class Run:
 
         stage.train(scorer, task, self.plan(training, examples), self.machine, save, self.report)
 
-    @cached_property
-    def labelled(self) -> list[tuple[Example, int]]:
-        """The labelled pairs of the training split. UserError when there are none."""
-        found = labelled_examples([x for x in self.corpus.labelled if x.split == TRAIN])
-        if not found:
-            raise UserError(
-                "The corpus has no labelled pairs",
-                hint='Set cross.data = "random" or "groups", or give <CODESPLIT> files.',
-            )
-        return found
-
     def _sampler(self, config: CrossConfig) -> tuple[Sampler, int]:
         """Where the pairs come from, and how many pairs or questions make an epoch."""
         seed = self.recipe.seed
@@ -459,8 +318,3 @@ class Run:
     def scale_of(self, stage: Stage) -> float:
         """The recall scale of one of the two trained re-rankers."""
         return float(json.loads((stage.folder / _SCALE_NAME).read_text(encoding="utf-8")))
-
-
-def _weights_hash(folder: Path) -> str:
-    weights = folder / WEIGHTS_NAME
-    return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""
