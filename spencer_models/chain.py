@@ -37,8 +37,10 @@ def do(job: Job, until: Step, report: Report) -> str:
         torch.set_num_threads(job.threads)
     if until is not Step.CORPUS:
         # Missing models are told of before the sources are mined.
-        for source in filter(None, (recipe.backbone.start, recipe.backbone.checkpoint)) or [""]:
-            check_family(recipe.backbone.family, source)
+        backbone = recipe.backbone
+        check_family(backbone.family, backbone.start or backbone.checkpoint)
+        if recipe.dual.forgotten < 1:
+            check_family(backbone.family, backbone.checkpoint)
     corpus = job.corpus or _corpus(job, recipe, report)
     if until is Step.CORPUS:
         if job.corpus:

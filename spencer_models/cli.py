@@ -49,6 +49,7 @@ CorpusOption = Annotated[
 CheckpointOption = Annotated[
     str, typer.Option(help="The checkpoint to start from, in place of the recipe's: a folder or a hub name.")
 ]
+JudgedOption = Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its validation split is asked.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="Where finished steps are kept.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=0, help="CPU threads (0: all cores).")]
 
@@ -163,7 +164,7 @@ def evaluate(
 @app.command()
 def choices(
     packs: Annotated[list[Path], typer.Argument(help="Model packs to compare.")],
-    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its validation split is asked.")],
+    corpus: JudgedOption,
     questions: Annotated[int, typer.Option(min=1, help="Questions of each kind.")] = 100,
     code_tokens: Annotated[
         list[int] | None, typer.Option(min=8, help="Read so many tokens of a code. May be repeated.")
@@ -189,27 +190,25 @@ def tables(
 @app.command()
 def rerankers(
     recipe: RecipeArgument,
-    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its validation split is asked.")],
+    corpus: JudgedOption,
     checkpoint: CheckpointOption = "",
     work: WorkOption = Path("runs"),
     threads: ThreadsOption = 0,
 ) -> None:
     """Compare ways of ordering the first candidates, in quality and time; trains those that are not trained yet."""
-    bench = _torch_side("spencer_models.rerankers")
-    typer.echo(bench.compare(_recipe_path(recipe), corpus, work, checkpoint, threads, stderr_report()))
+    _compare("spencer_models.rerankers", recipe, corpus, checkpoint, work, threads)
 
 
 @app.command()
 def students(
     recipe: RecipeArgument,
-    corpus: Annotated[Path, typer.Option("--corpus", help="A prepared corpus; its validation split is asked.")],
+    corpus: JudgedOption,
     checkpoint: CheckpointOption = "",
     work: WorkOption = Path("runs"),
     threads: ThreadsOption = 0,
 ) -> None:
     """Compare students of the query encoder, in quality and time; trains those that are not trained yet."""
-    bench = _torch_side("spencer_models.ladder")
-    typer.echo(bench.compare(_recipe_path(recipe), corpus, work, checkpoint, threads, stderr_report()))
+    _compare("spencer_models.ladder", recipe, corpus, checkpoint, work, threads)
 
 
 @app.command()
@@ -222,6 +221,11 @@ def throughput(
     """Time the training loop against bare forward and backward passes over the same batches."""
     bench = _torch_side("spencer_models.throughput")
     typer.echo(bench.measure(_recipe_path(recipe), corpus, steps, threads, stderr_report()))
+
+
+def _compare(module: str, recipe: str, corpus: Path, checkpoint: str, work: Path, threads: int) -> None:
+    bench = _torch_side(module)
+    typer.echo(bench.compare(_recipe_path(recipe), corpus, work, checkpoint, threads, stderr_report()))
 
 
 def _torch_side(module: str) -> ModuleType:

@@ -108,10 +108,6 @@ class Inputs:
             kind.prepare([e.code for e in self.examples], [e.query for e in self.examples], folder)
         return str(folder)
 
-    def checkpoint_hash(self) -> str:
-        """SHA-256 of the weights that training starts from; "" for a family that starts from nothing."""
-        return weights_hash(self.backbone.folder)
-
     @cached_property
     def blended(self) -> Backbone:
         """The recipe's own checkpoint, some of which is mixed back in."""

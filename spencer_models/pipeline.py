@@ -18,7 +18,7 @@ from torch import nn
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Floats, Ids
-from spencer_models.backbones.base import Stack, compress_scorer
+from spencer_models.backbones.base import Backbone, Stack, compress_scorer
 from spencer_models.backbones.checkpoint import WEIGHTS_NAME, write_weights
 from spencer_models.backbones.scorer import PairScorer
 from spencer_models.blending import Blend, blend
@@ -55,7 +55,7 @@ class Run(Inputs):
         corpus = {k: v for k, v in self.summary.items() if k.endswith("sha256")}
         device = (self.machine.device.type, self.machine.precision)
         evaluate = recipe.evaluate
-        start = (recipe.backbone, self.checkpoint_hash())
+        start = (recipe.backbone, weights_hash(self.backbone.folder))
         shown = replace(recipe.mix, studied=0)
         first = (corpus, *start, recipe.text, shown, recipe.seed, *device, evaluate.valid_questions)
         self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0, forgotten=1.0))
@@ -118,10 +118,7 @@ class Run(Inputs):
 
     def _blend(self) -> None:
         """Mixes the recipe's checkpoint back in."""
-        config = self.recipe.backbone
-        dual, before = self._load_dual(self._trained_stage.folder), self.blended
-        code = before.encoder("code")
-        checkpoint = DualEncoder(code if config.shared else before.encoder("query"), code)
+        dual, checkpoint = self._load_dual(self._trained_stage.folder), self._encoders(self.blended, None, 0.0)
         found = blend(dual, checkpoint, lambda: self.validation.by_kind(dual), self.recipe.dual.forgotten)
         self._save_dual(dual, self.blend_folder)
         self.report(f"{self.blend_folder.name}: {found.share:g} of the checkpoint mixed in")
@@ -147,10 +144,14 @@ class Run(Inputs):
         return self._load_dual(None, dropout)
 
     def _load_dual(self, folder: Path | None, dropout: float = 0.0) -> DualEncoder:
-        code = self.backbone.encoder("code", folder and folder / "code", dropout=dropout)
+        return self._placed(self._encoders(self.backbone, folder, dropout))
+
+    def _encoders(self, backbone: Backbone, folder: Path | None, dropout: float) -> DualEncoder:
+        """Both sides with the weights in `folder`, or with those that the backbone starts from."""
+        code = backbone.encoder("code", folder and folder / "code", dropout=dropout)
         shared = self.recipe.backbone.shared
-        query = code if shared else self.backbone.encoder("query", folder and folder / "query", dropout=dropout)
-        return self._placed(DualEncoder(query, code))
+        query = code if shared else backbone.encoder("query", folder and folder / "query", dropout=dropout)
+        return DualEncoder(query, code)
 
     def _placed(self, model: M) -> M:
         """The model on the machine, in evaluation mode."""

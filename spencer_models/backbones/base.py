@@ -229,8 +229,4 @@ def compress_scorer(scorer: PairScorer, layers: int) -> PairScorer:
 def compress(encoder: Encoder, removed: int) -> Encoder:
     """ModelCompression(M, P) of Algorithm 1: a copy of `encoder` without `removed` of its layers."""
     with torch.no_grad():
-        return Encoder(_without(encoder.stack, removed), encoder.pooling)
-
-
-def _without(stack: Stack, removed: int) -> Stack:
-    return stack.thinned(kept_layers(stack.depth, removed))
+        return Encoder(encoder.stack.thinned(kept_layers(encoder.stack.depth, removed)), encoder.pooling)

@@ -398,6 +398,27 @@ def test_a_checkpoint_of_another_shape_is_not_mixed_in(done: tuple[Job, list[str
     assert not list((tmp_path / "runs").glob("dual-*"))
 
 
+@pytest.mark.parametrize("forgotten", ["1.0", "0.0"])
+def test_the_checkpoints_that_are_needed_are_looked_for_before_anything_is_mined(
+    tmp_path: Path, forgotten: str
+) -> None:
+    job = _write_inputs(tmp_path)
+    base = (tmp_path / "base").as_posix()
+    text = job.recipe.read_text().replace("forgotten = 0.0", f"forgotten = {forgotten}")
+    job.recipe.write_text(text.replace(base, (tmp_path / "gone").as_posix()))
+    with pytest.raises(UserError, match="neither a folder nor a hub name"):
+        do(job, Step.DUAL, lambda line: None)
+    assert not list(job.work.glob("corpus-*"))
+    started = replace(job, checkpoint=base)
+    if forgotten == "0.0":
+        with pytest.raises(UserError, match="neither a folder nor a hub name"):
+            do(started, Step.DUAL, lambda line: None)
+        assert not list(job.work.glob("corpus-*"))
+    else:
+        do(started, Step.DUAL, lambda line: None)
+        assert list(job.work.glob("dual-*"))
+
+
 def test_what_the_checkpoint_knew_is_mixed_back_in(done: tuple[Job, list[str]]) -> None:
     job, _ = done
     (corpus,) = job.work.glob("corpus-*")
