@@ -222,12 +222,13 @@ class ExportConfig:
     """What a quantised variant may cost of the float32 models' mean validation MRR (`gate`).
 
     With `weights` packs carry the code encoder's weights in float16, too: each is a checkpoint to train on from. The
-    application reads `code_tokens` of a code (0: as many as training did).
+    application reads `code_tokens` of a code and `pair_tokens` of a pair (0: as many as training did).
     """
 
     gate: float = 0.003
     weights: bool = False
     code_tokens: int = 0
+    pair_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,8 +318,9 @@ def _bounds(recipe: Recipe) -> Iterator[Bound]:
     yield Bound("assistants.removed", recipe.assistants.removed, recipe.assistants.removed > 0, "at least 1")
     yield from _evaluate_bounds(recipe.evaluate)
     if recipe.export:
-        tokens = recipe.export.code_tokens
-        yield Bound("export.code_tokens", tokens, tokens >= 0, "at least 0")
+        for name in ("code_tokens", "pair_tokens"):
+            tokens = getattr(recipe.export, name)
+            yield Bound(f"export.{name}", tokens, tokens >= 0, "at least 0")
 
 
 def _dual_bounds(dual: DualConfig) -> Iterator[Bound]:

@@ -95,7 +95,7 @@ def _spec(run: Run, recipe: Recipe, export: ExportConfig) -> PackSpec:
         version=recipe.version,
         query_tokens=recipe.text.query,
         code_tokens=export.code_tokens or recipe.text.code,
-        pair_tokens=recipe.text.pair,
+        pair_tokens=export.pair_tokens or recipe.text.pair,
         candidates=recipe.evaluate.candidates,
         recall_scale=run.recall_scale if recipe.cross else 0.0,
         licences=origin_of(run.backbone).licences_with(run.summary),

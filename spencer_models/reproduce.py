@@ -61,16 +61,17 @@ class Reproduction:
         _ = run.validation
         if scored:
             _ = self.test_sets
-        longest = text.code
+        code, pair = text.code, text.pair
         if packed and self.recipe.export:
-            longest = max(longest, self.recipe.export.code_tokens)
+            code = max(code, self.recipe.export.code_tokens)
+            pair = max(pair, self.recipe.export.pair_tokens)
             if not run.corpus.of(TEST):
                 raise UserError("The corpus has no test split, which a pack's card needs", hint="Hold out a package.")
-        run.backbone.codes([run.examples[0].code], longest)
+        run.backbone.codes([run.examples[0].code], code)
         run.backbone.queries([run.examples[0].query], text.query)
         run.check_blend()
         if self.recipe.cross:
-            run.pretrained.pairs([(run.examples[0].code, run.examples[0].query)], text.pair)
+            run.pretrained.pairs([(run.examples[0].code, run.examples[0].query)], pair)
             if self.recipe.cross.data == "labelled":
                 _ = run.labelled
             run.check_scorer()

@@ -15,10 +15,11 @@ from spencer_desktop.core.index import Index
 from spencer_desktop.core.indexer import Indexer, IndexReport, Progress
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
+from spencer_desktop.core.ranking import Weights
 from spencer_desktop.core.rows import Repository, SkippedRow
 from spencer_desktop.core.search import Searcher
 from spencer_desktop.core.settings import Settings
-from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate
+from spencer_desktop.core.types import Encoder, Filters, Mode, Query, Reranker, SearchUpdate
 
 _DEFAULT_CANDIDATES = 10
 
@@ -134,13 +135,18 @@ class Engine:
 
     @cached_property
     def _searcher(self) -> Searcher:
+        return self.searcher()
+
+    def searcher(self, weights: Weights | None = None, reranker: Reranker | None = None) -> Searcher:
+        """One that ranks by other `weights`, or re-ranks with another `reranker`, for measuring."""
         rerank = self.models.pack.manifest.rerank
         advised = rerank.candidates if rerank else _DEFAULT_CANDIDATES
         return Searcher(
             self._reader,
-            self.models,
+            _Rereading(self.models, reranker) if reranker else self.models,
             candidates=self.settings.candidates or advised,
             recall_scale=rerank.recall_scale if rerank else 0.0,
+            weights=weights,
             confidence=self.models.pack.manifest.confidence,
         )
 
@@ -157,6 +163,22 @@ class Engine:
             include_vendored=self.settings.include_vendored,
             include_generated=self.settings.include_generated,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rereading:
+    """The models with another re-ranker."""
+
+    models: Models
+    reranker: Reranker
+
+    @property
+    def query_encoder(self) -> Encoder:
+        return self.models.query_encoder
+
+    @property
+    def code_encoder(self) -> Encoder:
+        return self.models.code_encoder
 
 
 def _present(root: Path) -> bool:

@@ -401,7 +401,23 @@ def test_fusion_weights_are_compared_on_labelled_questions(
     assert (done.json["n"], done.json["alone"]) == (3, {"semantic": 0.3333, "lexical": 0.3333})
     weights = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
     assert done.json["by_weight"] == [{"lexical": w, "plain": 0.3333, "signals": 0.3333} for w in weights]
+    assert done.json["by_rerank"] == []
     assert spencer("weigh", file, data=data).out.count("(shipped)") == 1
+
+
+def test_weights_of_re_ranking_are_compared_where_there_is_a_re_ranker(
+    root: Path, data: Path, tmp_path: Path, models: PackedFakes
+) -> None:
+    models.reranker = reader = FakeReranker("second")
+    write_tree(root, {"a.py": "def first():\n    paint(wall)\n", "b.py": "def second():\n    paint(wall, door)\n"})
+    spencer("index", root, data=data)
+    file = tmp_path / "asked.jsonl"
+    file.write_text(json.dumps({"query": "paint wall", "path": "b.py"}))
+    found = {row["rerank"]: row["signals"] for row in spencer("weigh", file, "--json", data=data).json["by_rerank"]}
+    assert (found[0.0], found[2.0]) == (0.5, 1.0)
+    # However many weights are tried, each pair is read once.
+    assert reader.read == 2
+    assert spencer("weigh", file, data=data).out.count("(shipped)") == 2
 
 
 def test_the_lexical_weight_that_is_tried_counts(root: Path, data: Path, tmp_path: Path, models: PackedFakes) -> None:

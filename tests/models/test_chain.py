@@ -174,9 +174,10 @@ def test_the_packs_answer_as_the_application_asks(done: tuple[Job, list[str]]) -
 def test_without_tables_only_what_a_pack_needs_is_made(tmp_path: Path) -> None:
     job = _write_inputs(tmp_path)
     text = job.recipe.read_text().replace("pool = 10", "pool = 1000\ntables = false")
-    job.recipe.write_text(text.replace("gate = 1.0", "gate = 1.0\ncode_tokens = 40"))
+    job.recipe.write_text(text.replace("gate = 1.0", "gate = 1.0\ncode_tokens = 40\npair_tokens = 50"))
     folder = Path(do(job, Step.PACK, lambda line: None))
-    assert open_pack(folder / "int8").manifest.max_code_tokens == 40
+    manifest = open_pack(folder / "int8").manifest
+    assert (manifest.max_code_tokens, manifest.max_pair_tokens) == (40, 50)
     assert {path.name.partition("-")[2].partition("-")[2].partition("-")[0] for path in job.work.glob("student-*")} == {
         "loss_spencer"
     }
@@ -355,9 +356,10 @@ def test_vectors_of_what_is_studied_are_not_taken_for_those_of_another_sample(do
 def test_what_would_fail_after_training_is_told_before(tmp_path: Path) -> None:
     job = _write_inputs(tmp_path)
     text = job.recipe.read_text()
-    job.recipe.write_text(text.replace("gate = 1.0", "gate = 1.0\ncode_tokens = 4000"))
-    with pytest.raises(UserError, match="4000"):
-        do(job, Step.PACK, lambda line: None)
+    for tokens in ("code_tokens", "pair_tokens"):
+        job.recipe.write_text(text.replace("gate = 1.0", f"gate = 1.0\n{tokens} = 4000"))
+        with pytest.raises(UserError, match="4000"):
+            do(job, Step.PACK, lambda line: None)
     student = "\n[cross.student]\nlayers = 3\n[cross.student.training]\nepochs = 1\nbatch = 8\nlearning_rate = 1e-3\n"
     job.recipe.write_text(text + student)
     with pytest.raises(UserError, match=r"cross\.student\.layers must be below"):
