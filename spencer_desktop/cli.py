@@ -51,6 +51,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 Limit = Annotated[int, typer.Option("-k", "--limit", min=1, max=1000, help="How many answers.")]
 Repos = Annotated[list[str] | None, typer.Option("--repo", help="Only this repository, by name or path. Repeatable.")]
 Langs = Annotated[list[str] | None, typer.Option("--lang", help="Only this language. Repeatable.")]
+Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only function, method, class or window. Repeatable.")]
 Globs = Annotated[list[str] | None, typer.Option("--path", help="Only paths that match, as in .gitignore. Repeatable.")]
 
 
@@ -156,6 +157,7 @@ def search(
     repo: Repos = None,
     lang: Langs = None,
     path: Globs = None,
+    kind: Kinds = None,
     mode: Annotated[Mode, typer.Option(help="How to look for it.")] = Mode.HYBRID,
     rerank: Annotated[bool | None, typer.Option("--rerank/--no-rerank", help="Read the best again.")] = None,
     signals: Annotated[bool, typer.Option("--signals/--no-signals", help="Let names, paths and files count.")] = True,
@@ -165,7 +167,7 @@ def search(
     """Find code that answers a question."""
     if (query is None) == (batch is None):
         raise UserError("Give either a question or --batch FILE", hint="For example: spencer search 'parse a date'")
-    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()))
+    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()), tuple(kind or ()))
     with _engine(context) as engine:
         if batch is not None:
             code = _answer_batch(engine, batch, Query("", limit, mode, filters, rerank, signals))
@@ -218,13 +220,14 @@ def similar(
     repo: Repos = None,
     lang: Langs = None,
     path: Globs = None,
+    kind: Kinds = None,
     as_json: Json = False,
 ) -> None:
     """Find code like the code at FILE:LINE."""
     file, separator, line = place.rpartition(":")
     if not separator or not line.isdecimal() or len(line) > _LINE_DIGITS or int(line) < 1:
         raise UserError(f"{place!r} is not FILE:LINE", hint="For example: spencer similar src/parser.py:42")
-    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()))
+    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()), tuple(kind or ()))
     with _engine(context) as engine:
         update = engine.similar(Path(file), int(line), limit=limit, filters=filters)
     raise typer.Exit(_show(update, {"place": place}, as_json))

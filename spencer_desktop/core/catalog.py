@@ -18,7 +18,7 @@ import apsw
 import numpy as np
 
 from spencer_desktop.core.database import open_database, snapshot, transaction, translated
-from spencer_desktop.core.rows import CandidateRow, ChunkRow, FileRow, Repository, SkippedRow
+from spencer_desktop.core.rows import EVERYTHING, CandidateRow, ChunkRow, FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.text import code_header, terms
 from spencer_desktop.core.types import Chunk, FilePatch, Floats, Ids
 
@@ -228,9 +228,10 @@ class Catalog:
         )
         return [(i, os.fsdecode(root), os.fsdecode(path), language) for i, root, path, language in rows]
 
-    def match(self, expression: str, limit: int, files: Ids | None) -> list[tuple[int, float]]:
-        """(chunk id, BM25 score, higher is better), best first, for an FTS5 expression; only in `files` if given."""
-        where, bindings = ("", ()) if files is None else (_IN_FILES, (_array(files),))
+    def match(self, expression: str, limit: int, scope: Scope = EVERYTHING) -> list[tuple[int, float]]:
+        """(chunk id, BM25 score, higher is better), best first, for an FTS5 expression."""
+        within, bindings = _within(scope)
+        where = "" if scope.is_everything else f"AND rowid IN (SELECT c.id FROM chunk c WHERE {within})"
         sql = f"SELECT rowid, -{_BM25} AS score FROM posting WHERE posting MATCH ? {where} ORDER BY score DESC LIMIT ?"
         return [(i, score) for i, score in self._rows(sql, (expression, *bindings, limit))]
 
@@ -244,16 +245,17 @@ class Catalog:
                 found[word] = self._rows("SELECT count(*) FROM posting WHERE posting MATCH ?", (f'"{word}"',))[0][0]
         return {word: found.get(word, 0) for word in words}
 
-    def chunks_of_contents(self, content_ids: Ids, files: Ids | None) -> list[int]:
-        """Ascending ids of the chunks in which these contents stand; only in `files` if given."""
-        where, bindings = ("", ()) if files is None else ("AND file_id IN carray(?)", (_array(files),))
-        sql = f"SELECT id FROM chunk WHERE content_id IN carray(?) {where} ORDER BY id"
+    def chunks_of_contents(self, content_ids: Ids, scope: Scope = EVERYTHING) -> list[int]:
+        """Ascending ids of the chunks in which these contents stand."""
+        within, bindings = _within(scope)
+        sql = f"SELECT c.id FROM chunk c WHERE c.content_id IN carray(?) AND {within} ORDER BY c.id"
         return [i for (i,) in self._rows(sql, (_array(content_ids), *bindings))]
 
-    def contents_in_files(self, files: Ids) -> Ids:
-        """Ascending content ids that stand in these files."""
-        sql = "SELECT DISTINCT content_id FROM chunk WHERE file_id IN carray(?) ORDER BY content_id"
-        return np.array([i for (i,) in self._rows(sql, (_array(files),))], np.int64)
+    def contents_in(self, scope: Scope) -> Ids:
+        """Ascending ids of the contents that stand there."""
+        within, bindings = _within(scope)
+        sql = f"SELECT DISTINCT c.content_id FROM chunk c WHERE {within} ORDER BY c.content_id"
+        return np.array([i for (i,) in self._rows(sql, bindings)], np.int64)
 
     def chunk_rows(self, ids: Ids) -> dict[int, ChunkRow]:
         """chunk id → row; ids that no longer exist are left out."""
@@ -280,12 +282,12 @@ class Catalog:
         where = "WHERE r.root = ? AND f.path = ? ORDER BY c.start_line, c.end_line"
         return [_chunk_row(row) for row in self._rows(f"{_CHUNK_ROW} {where}", (os.fsencode(root), os.fsencode(path)))]
 
-    def texts(self, files: Ids | None) -> Iterator[tuple[int, str]]:
-        """(chunk id, text) of every chunk, in no order; only in `files` if given."""
-        where, bindings = ("", ()) if files is None else ("WHERE c.file_id IN carray(?)", (_array(files),))
+    def texts(self, scope: Scope = EVERYTHING) -> Iterator[tuple[int, str]]:
+        """(chunk id, text) of every chunk, in no order."""
+        within, bindings = _within(scope)
         with translated(self.path):
             yield from self._db.execute(
-                f"SELECT c.id, t.text FROM chunk c JOIN content t ON t.id = c.content_id {where}", bindings
+                f"SELECT c.id, t.text FROM chunk c JOIN content t ON t.id = c.content_id WHERE {within}", bindings
             )
 
     def chunks_by_file(self) -> dict[int, int]:
@@ -349,7 +351,14 @@ def _array(ids: Ids) -> Any:
     return apsw.carray(ids if len(ids) else np.zeros(1, np.int64))
 
 
-_IN_FILES = "AND rowid IN (SELECT id FROM chunk WHERE file_id IN carray(?))"
+def _within(scope: Scope) -> tuple[str, tuple[Any, ...]]:
+    """A condition on the chunk `c`, and what it binds."""
+    parts: list[tuple[str, tuple[Any, ...]]] = []
+    if scope.files is not None:
+        parts.append(("c.file_id IN carray(?)", (_array(scope.files),)))
+    if scope.kinds:
+        parts.append((f"c.kind IN ({', '.join('?' * len(scope.kinds))})", scope.kinds))
+    return " AND ".join(sql for sql, _ in parts) or "TRUE", tuple(value for _, bound in parts for value in bound)
 
 
 def _chunk_row(row: tuple[Any, ...]) -> ChunkRow:

@@ -13,8 +13,7 @@ import re2
 from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.ranking import Weights, path_prior
-from spencer_desktop.core.rows import CandidateRow, ChunkRow
-from spencer_desktop.core.types import Ids
+from spencer_desktop.core.rows import CandidateRow, ChunkRow, Scope
 
 _READ_AT_ONCE = 64
 _MAX_PATTERN_CHARS = 4_000
@@ -36,7 +35,7 @@ def literal(text: str) -> str:
 
 
 def matching_lines(
-    catalog: Catalog, pattern: str, files: Ids | None, weights: Weights, cancelled: Callable[[], bool]
+    catalog: Catalog, pattern: str, scope: Scope, weights: Weights, cancelled: Callable[[], bool]
 ) -> Iterator[LineMatch]:
     """Every line that matches, once, best first: where what matched is defined, then by prior, path and line.
 
@@ -45,7 +44,7 @@ def matching_lines(
     """
     compiled = _compile(pattern)
     found: list[int] = []
-    for chunk_id, text in catalog.texts(files):
+    for chunk_id, text in catalog.texts(scope):
         if cancelled():
             return
         if compiled.search(_plain(text)):

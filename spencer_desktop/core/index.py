@@ -14,7 +14,7 @@ import numpy as np
 
 from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.errors import EnvironmentFault, UserError
-from spencer_desktop.core.rows import FileRow, Repository, SkippedRow
+from spencer_desktop.core.rows import EVERYTHING, FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.types import FilePatch, Floats, Ids
 from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
 
@@ -96,7 +96,7 @@ class Index:
         what decided, beside the files themselves, which of them are indexed and how.
         """
         with self.catalog.transaction():
-            hidden_contents = self.catalog.contents_in_files(np.array([file.id for file in hidden], np.int64))
+            hidden_contents = self.catalog.contents_in(Scope(np.array([file.id for file in hidden], np.int64)))
             for file in gone:
                 self.catalog.remove_file(file.id)
             self.catalog.forget_orphans(hidden_contents)
@@ -183,15 +183,15 @@ class Index:
         """Whether the stored vectors were made by this pack's code encoder."""
         return self.catalog.meta("space_id") == self._space_id
 
-    def nearest(self, query: Floats, k: int, files: Ids | None = None) -> tuple[Ids, Floats]:
-        """(content ids, cosines) of the k nearest contents, best first; only in `files` if given.
+    def nearest(self, query: Floats, k: int, scope: Scope = EVERYTHING) -> tuple[Ids, Floats]:
+        """(content ids, cosines) of the k nearest contents, best first.
 
         `query` is a unit row, float32 [d]. Empty where the stored vectors belong to another pack.
         """
         with self.catalog.snapshot():
             self._refresh()
-            if files is not None:
-                rows = np.flatnonzero(np.isin(self._ids, self.catalog.contents_in_files(files), assume_unique=True))
+            if not scope.is_everything:
+                rows = np.flatnonzero(np.isin(self._ids, self.catalog.contents_in(scope), assume_unique=True))
                 return exact_search(self._rows()[rows], self._ids[rows], query, k)
             if self._graph is not None:
                 # Raised where fewer than k can be reached: a graph does not connect everything with everything.

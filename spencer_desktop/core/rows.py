@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spencer_desktop.core.types import Ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,21 @@ class SkippedRow:
     reason: str
     size: int
     mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """Which chunks a search may find: those in `files` (ascending ids; None: all), of these `kinds` (none: all)."""
+
+    files: Ids | None = None
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def is_everything(self) -> bool:
+        return self.files is None and not self.kinds
+
+
+EVERYTHING = Scope()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -31,9 +32,21 @@ from spencer_desktop.core.ranking import (
     reranked,
     view_question,
 )
-from spencer_desktop.core.rows import CandidateRow, ChunkRow
+from spencer_desktop.core.rows import CandidateRow, ChunkRow, Scope
 from spencer_desktop.core.text import code_text, query_text, terms
-from spencer_desktop.core.types import Encoder, Filters, Floats, Hit, Ids, Mode, Query, Reranker, SearchUpdate, Stage
+from spencer_desktop.core.types import (
+    KINDS,
+    Encoder,
+    Filters,
+    Floats,
+    Hit,
+    Ids,
+    Mode,
+    Query,
+    Reranker,
+    SearchUpdate,
+    Stage,
+)
 
 _DEPTH = 200
 _MAX_TERMS = 48
@@ -103,20 +116,20 @@ class Searcher:
             )
         if query.limit < 1:
             raise UserError("The number of answers must be at least 1", hint="Use -k 1 or more.")
-        files = self._files(query.filters)
+        scope = self._scope(query.filters)
         view = view_question(text)
         if query.mode is Mode.REGEX or not view.terms:
             pattern = query.text.strip("\n") if query.mode is Mode.REGEX else literal(text)
-            lines = self._grep(pattern, files, query.limit, cancelled)
+            lines = self._grep(pattern, scope, query.limit, cancelled)
             if not cancelled():
                 yield _update(Stage.RECALL, lines, began)
             return
-        if files is not None and not len(files):
+        if scope.files is not None and not len(scope.files):
             yield _update(Stage.RECALL, (), began)
             return
         weights = self._weights if query.signals else self._weights.without_signals()
         with self._catalog.snapshot():
-            ranked, nearest, notice = self._recall(text, view, query, files, weights)
+            ranked, nearest, notice = self._recall(text, view, query, scope, weights)
             hits = self._hits(ranked, query.limit)
         if cancelled():
             return
@@ -138,10 +151,10 @@ class Searcher:
         self._require_space()
         row = self._chunk_at(path, line)
         vector = self._models.code_encoder.encode([code_text(row.symbol, row.text)])[0]
-        files = self._files(filters)
-        ids, cosines = self._index.nearest(vector, _depth(limit), files)
+        scope = self._scope(filters)
+        ids, cosines = self._index.nearest(vector, _depth(limit), scope)
         score = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
-        chunks = np.array(self._catalog.chunks_of_contents(ids, files), np.int64)
+        chunks = np.array(self._catalog.chunks_of_contents(ids, scope), np.int64)
         rows = self._catalog.candidate_rows(chunks)
         near = [Ranked(r, score[r.content_id], score[r.content_id]) for r in rows]
         found = sorted((r for r in near if _unit(r.row) != _unit(row)), key=lambda r: (-r.score, r.row.id))
@@ -150,7 +163,7 @@ class Searcher:
     # Recall
 
     def _recall(
-        self, text: str, view: QuestionView, query: Query, files: Ids | None, weights: Weights
+        self, text: str, view: QuestionView, query: Query, scope: Scope, weights: Weights
     ) -> tuple[list[Ranked], list[float], str]:
         """The candidates in order, the cosines of the nearest contents, and a notice."""
         depth = _depth(query.limit)
@@ -162,12 +175,12 @@ class Searcher:
         words = list(dict.fromkeys(terms(" ".join(view.words))))[:_MAX_TERMS]
         found = self._catalog.document_frequencies(list(dict.fromkeys([*words, *view.terms[:_MAX_TERMS]])))
         known: dict[int, float] = {}
-        lexical = {} if query.mode is Mode.SEMANTIC else dict(self._match(words, found, depth, files))
+        lexical = {} if query.mode is Mode.SEMANTIC else dict(self._match(words, found, depth, scope))
         chunk_ids = set(lexical)
         if vector is not None:
-            ids, near = self._index.nearest(vector, depth, files)
+            ids, near = self._index.nearest(vector, depth, scope)
             known = dict(zip(ids.tolist(), near.tolist(), strict=True))
-            chunk_ids.update(self._catalog.chunks_of_contents(ids, files))
+            chunk_ids.update(self._catalog.chunks_of_contents(ids, scope))
         rows = self._catalog.candidate_rows(np.array(sorted(chunk_ids), np.int64))
         cosines = self._cosines(vector, rows, known)
         candidates = [_candidate(row, c, lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
@@ -185,14 +198,14 @@ class Searcher:
         return [known[i] if i in known else found[i] for i in (row.content_id for row in rows)]
 
     def _match(
-        self, words: Sequence[str], found: Mapping[str, int], depth: int, files: Ids | None
+        self, words: Sequence[str], found: Mapping[str, int], depth: int, scope: Scope
     ) -> list[tuple[int, float]]:
         """Chunks that hold some of `words`, by BM25; `found` says in how many chunks each word stands.
 
         Its cost follows the postings read, so rare words come first and the rest is left out once the budget is spent:
         on a large index what every second file holds tells little and would take most of the time.
         """
-        budget = _MAX_POSTINGS if files is None else _MAX_FILTERED_POSTINGS
+        budget = _MAX_POSTINGS if scope.is_everything else _MAX_FILTERED_POSTINGS
         rare_first = sorted((w for w in words if found[w]), key=lambda w: found[w])
         if not rare_first:
             return []
@@ -201,7 +214,7 @@ class Searcher:
         # Where even the rarest word is everywhere, only the names that hold it tell anything apart.
         column = "symbol : " if spent[0] > budget else ""
         either = " OR ".join(f'"{word}"' for word in chosen)
-        return self._catalog.match(f"{column}({either})", depth, files)
+        return self._catalog.match(f"{column}({either})", depth, scope)
 
     def _notice(self, text_only: bool) -> str:
         if text_only:
@@ -239,8 +252,8 @@ class Searcher:
 
     # Other modes
 
-    def _grep(self, pattern: str, files: Ids | None, limit: int, cancelled: Cancelled) -> tuple[Hit, ...]:
-        found = matching_lines(self._catalog, pattern, files, self._weights, cancelled)
+    def _grep(self, pattern: str, scope: Scope, limit: int, cancelled: Cancelled) -> tuple[Hit, ...]:
+        found = matching_lines(self._catalog, pattern, scope, self._weights, cancelled)
         return tuple(_line_hit(match) for match in islice(found, limit))
 
     def _chunk_at(self, path: Path, line: int) -> ChunkRow:
@@ -257,8 +270,13 @@ class Searcher:
 
     # Filters
 
+    def _scope(self, filters: Filters) -> Scope:
+        """Raises UserError for unknown names."""
+        kinds = tuple(_kind(name) for name in filters.kinds)
+        return Scope(self._files(replace(filters, kinds=())), kinds)
+
     def _files(self, filters: Filters) -> Ids | None:
-        """Ascending ids of the files that may be found, or None for all. Raises UserError for unknown names."""
+        """Ascending ids of the files that may be found, or None for all."""
         if filters == Filters():
             return None
         roots = self._roots(filters.repositories)
@@ -288,6 +306,13 @@ class Searcher:
                 raise UserError(f"No repository {name!r} is indexed", hint=f"Indexed: {names}.")
             roots |= found
         return roots
+
+
+def _kind(name: str) -> str:
+    wanted = name.strip().lower()
+    if wanted not in KINDS:
+        raise UserError(f"Unknown kind of code {name!r}", hint=f"Known are {', '.join(KINDS)}.")
+    return wanted
 
 
 def _globs(lines: Sequence[str]) -> pathspec.GitIgnoreSpec:

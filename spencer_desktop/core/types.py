@@ -32,13 +32,17 @@ class Stage(str, Enum):
     RERANKED = "reranked"
 
 
+KINDS = ("function", "method", "class", "window")
+"""What a chunk may be; a window is a run of lines where there is no definition."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """One piece of a file that is encoded and found on its own.
 
     `text` is the exact source of lines `start_line..end_line` (1-based, inclusive), without the last newline.
     A long function is several chunks that share one unit (`unit_start_line..unit_end_line`) and are shown as one hit;
-    for every other chunk the unit is the chunk itself. `kind` is one of "function", "method", "class", "window".
+    for every other chunk the unit is the chunk itself. `kind` is one of `KINDS`.
     `symbol` is qualified with "." whatever the language ("Session.get"); for a window, the enclosing symbol or "".
     `doc` is the documentation without its comment marks; `doc_span` are the character offsets in `text` of the
     documentation as written, when it stands inside this chunk (training removes it).
@@ -98,6 +102,7 @@ class Filters:
     repositories: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     path_globs: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spencer_desktop.core import schema
 from spencer_desktop.core.catalog import Catalog, content_digest
 from spencer_desktop.core.errors import EnvironmentFault, UserError
-from spencer_desktop.core.rows import FileRow, Repository, SkippedRow
+from spencer_desktop.core.rows import FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.text import terms
 from spencer_desktop.core.types import Chunk, FilePatch, Ids
 from tests.core.material import chunk, patch
@@ -57,7 +57,7 @@ def put(catalog: Catalog, repository: Repository, *patches: FilePatch) -> None:
 def found(catalog: Catalog, words: str, files: Ids | None = None, limit: int = 10) -> list[str]:
     """Paths of the chunks that hold some of the words, best first."""
     expression = " OR ".join(f'"{term}"' for term in terms(words))
-    ids = [i for i, _ in catalog.match(expression, limit, files)]
+    ids = [i for i, _ in catalog.match(expression, limit, Scope(files))]
     rows = catalog.chunk_rows(np.array(ids, np.int64))
     return [rows[i].path for i in ids]
 
@@ -216,21 +216,21 @@ def test_a_filter_holds_for_every_way_of_reading(catalog: Catalog, repository: R
     content = {row.text: row.content_id for p in ("b.py",) for row in catalog.chunks_at(repository.root, p)}
     only = ids_of(catalog, repository, "b.py", "c.py")
     assert found(catalog, "same", only) == ["b.py"]
-    assert sorted(text for _, text in catalog.texts(only)) == ["other", "other", "same"]
-    assert catalog.contents_in_files(only).tolist() == sorted(content.values())
-    places = catalog.chunks_of_contents(np.array([content["same"]]), only)
+    assert sorted(text for _, text in catalog.texts(Scope(only))) == ["other", "other", "same"]
+    assert catalog.contents_in(Scope(only)).tolist() == sorted(content.values())
+    places = catalog.chunks_of_contents(np.array([content["same"]]), Scope(only))
     assert [catalog.chunk_rows(np.array([i]))[i].path for i in places] == ["b.py"]
-    assert len(catalog.chunks_of_contents(np.array([content["same"]]), None)) == 2
+    assert len(catalog.chunks_of_contents(np.array([content["same"]]))) == 2
 
 
 def test_a_filter_that_leaves_no_file(catalog: Catalog, repository: Repository) -> None:
     put(catalog, repository, patch("a.py", "same"))
     none = np.empty(0, np.int64)
-    assert catalog.match('"same"', 10, none) == []
-    assert list(catalog.texts(none)) == []
-    assert catalog.contents_in_files(none).tolist() == []
-    assert catalog.chunks_of_contents(np.array([1]), none) == []
-    assert catalog.chunks_of_contents(none, None) == []
+    assert catalog.match('"same"', 10, Scope(none)) == []
+    assert list(catalog.texts(Scope(none))) == []
+    assert catalog.contents_in(Scope(none)).tolist() == []
+    assert catalog.chunks_of_contents(np.array([1]), Scope(none)) == []
+    assert catalog.chunks_of_contents(none) == []
     assert catalog.chunk_rows(none) == {}
     assert catalog.contents(none) == {}
 
@@ -279,7 +279,7 @@ def test_some_orphans_can_be_forgotten(catalog: Catalog, repository: Repository)
     put(catalog, repository, patch("a.py", "gone", "shared"), patch("b.py", "shared"), patch("c.py", "replaced"))
     put(catalog, repository, patch("c.py", "now"))
     (row,) = (row for row in catalog.chunks_at(repository.root, "a.py") if row.text == "gone")
-    contents = catalog.contents_in_files(ids_of(catalog, repository, "a.py"))
+    contents = catalog.contents_in(Scope(ids_of(catalog, repository, "a.py")))
     with catalog.transaction():
         catalog.remove_file(row.file_id)
         catalog.forget_orphans(np.empty(0, np.int64))
@@ -310,7 +310,7 @@ def test_removing_a_repository_leaves_the_others(catalog: Catalog, repository: R
     assert catalog.repository_counts(other.id) == {"files": 1, "chunks": 2, "pending": 2, "skipped": 1}
     assert catalog.repository_counts(repository.id) == {"files": 0, "chunks": 0, "pending": 0, "skipped": 0}
     assert found(catalog, "shared") == ["a.py"]
-    assert [text for _, text in catalog.texts(None)] == ["shared", "own " + other.name]
+    assert [text for _, text in catalog.texts()] == ["shared", "own " + other.name]
     assert catalog.check() == []
 
 
@@ -441,9 +441,9 @@ def test_a_page_of_garbage_is_a_fault_not_a_crash(catalog: Catalog, repository: 
     path.write_bytes(data)
     damaged = Catalog(path, writable=False)
     with pytest.raises(EnvironmentFault, match="damaged"):
-        list(damaged.texts(None))
+        list(damaged.texts())
     with pytest.raises(EnvironmentFault, match="damaged"):
-        damaged.match('"word1"', 10, None)
+        damaged.match('"word1"', 10)
     damaged.close()
 
 

@@ -16,7 +16,7 @@ from spencer_desktop.core import index as index_module
 from spencer_desktop.core import vectors as vectors_module
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.index import CATALOG, Index
-from spencer_desktop.core.rows import ChunkRow
+from spencer_desktop.core.rows import ChunkRow, Scope
 from spencer_desktop.core.types import FilePatch, Floats, Ids
 from spencer_desktop.core.vectors import GraphCache
 from tests.core.material import add_repository, chunk, encode_pending, open_index, patch, put, remove, unit_rows
@@ -97,10 +97,10 @@ def rows_of(index: Index, ids: list[int]) -> list[ChunkRow]:
 def view(index: Index) -> dict[str, object]:
     """All that a search could see, without ids."""
     catalog = index.catalog
-    everything = rows_of(index, [i for i, _ in catalog.texts(None)])
+    everything = rows_of(index, [i for i, _ in catalog.texts()])
     ids = catalog.vector_ids()
     texts, vectors = catalog.contents(ids), catalog.vectors(ids, DIMENSION)
-    matches = {word: catalog.match(f'"{word}"', 100, None) for word in WORDS}
+    matches = {word: catalog.match(f'"{word}"', 100) for word in WORDS}
     return {
         "files": {path: (row.size, row.mtime_ns, row.digest) for path, row in catalog.files(1).items()},
         "chunks": sorted(map(place, everything)),
@@ -117,7 +117,7 @@ def figures(index: Index) -> dict[str, float]:
     texts = index.catalog.contents(ids)
     found = {f"cosine of {texts[i]}": float(c) for i, c in zip(ids.tolist(), cosines, strict=True)}
     for word in WORDS:
-        scores = (score for _, score in index.catalog.match(f'"{word}"', 100, None))
+        scores = (score for _, score in index.catalog.match(f'"{word}"', 100))
         found |= {f"{word}, place {n}": score for n, score in enumerate(scores)}
     return found
 
@@ -338,7 +338,7 @@ def test_nearest_with_a_filter_equals_brute_force(
         encode_pending(index, FakeEncoder())
         rows = index.catalog.files(repository.id)
         files = np.array(sorted(row.id for path, row in rows.items() if int(path[:-3]) in chosen), np.int64)
-        ids, scores = index.nearest(QUERY, k, files)
+        ids, scores = index.nearest(QUERY, k, Scope(files))
         stored = index.catalog.contents(ids)
         allowed = {text for n, text in enumerate(texts) if n in chosen}
         cosine = {text: float(FakeEncoder().encode([text])[0] @ QUERY) for text in allowed}

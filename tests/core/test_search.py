@@ -358,6 +358,12 @@ def test_a_filter_comes_before_ranking(index: Index, mode: Mode) -> None:
         (Filters(path_globs=("app/**",), languages=("go",)), set()),
         (Filters(repositories=("/r",), path_globs=("*.go",)), {"lib/queue.go"}),
         (Filters(path_globs=("nothing/*",)), set()),
+        (Filters(kinds=("window",), path_globs=("docs/", "app/session.py")), {"docs/guide.md"}),
+        (
+            Filters(kinds=("Function", "method"), path_globs=("app/*",)),
+            {"app/session.py", "app/dates.py", "app/walker.py"},
+        ),
+        (Filters(kinds=("method",), path_globs=("app/dates.py",)), set()),
     ],
 )
 @pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.LEXICAL, Mode.SEMANTIC, Mode.REGEX])
@@ -371,6 +377,12 @@ def test_an_unknown_repository(index: Index) -> None:
     with pytest.raises(UserError, match="No repository 'x' is indexed") as caught:
         answer(index, "date", filters=Filters(repositories=("x",)))
     assert caught.value.hint == "Indexed: r."
+
+
+def test_an_unknown_kind(index: Index) -> None:
+    with pytest.raises(UserError, match="'klass'") as caught:
+        answer(index, "date", filters=Filters(kinds=("klass",)))
+    assert caught.value.hint == "Known are function, method, class, window."
 
 
 def test_an_unknown_language(index: Index) -> None:
