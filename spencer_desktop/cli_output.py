@@ -85,6 +85,7 @@ def hit_json(rank: int, hit: Hit) -> dict[str, Any]:
         "kind": hit.kind,
         "symbol": hit.symbol,
         "snippet": hit.snippet,
+        "evidence": asdict(hit.evidence),
     }
 
 

@@ -37,6 +37,7 @@ from spencer_desktop.core.text import code_text, query_text, terms
 from spencer_desktop.core.types import (
     KINDS,
     Encoder,
+    Evidence,
     Filters,
     Floats,
     Hit,
@@ -58,11 +59,14 @@ Cancelled = Callable[[], bool]
 
 
 class Ranked(NamedTuple):
-    """A chunk in the list of answers. `cosine` with the question is NaN where it is not known."""
+    """A chunk in the list of answers, and what speaks for it; `cosine` and `logit` are NaN where they are not known."""
 
     row: CandidateRow
     score: float
     cosine: float
+    bm25: float = 0.0
+    logit: float = math.nan
+    place: int = 0
 
 
 class SearchModels(Protocol):
@@ -158,7 +162,7 @@ class Searcher:
         rows = self._catalog.candidate_rows(chunks)
         near = [Ranked(r, score[r.content_id], score[r.content_id]) for r in rows]
         found = sorted((r for r in near if _unit(r.row) != _unit(row)), key=lambda r: (-r.score, r.row.id))
-        return _update(Stage.RECALL, self._hits(_one_per_unit(found), limit), began)
+        return _update(Stage.RECALL, self._hits(_places(found), limit), began)
 
     # Recall
 
@@ -185,9 +189,10 @@ class Searcher:
         cosines = self._cosines(vector, rows, known)
         candidates = [_candidate(row, c, lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
         rarity = inverse_frequency(found, self._index.chunk_count)
-        ranked = [Ranked(rows[i], score, cosines[i]) for i, score in rank(view, candidates, rarity, weights)]
+        order = rank(view, candidates, rarity, weights)
+        ranked = [Ranked(rows[i], score, cosines[i], candidates[i].lexical) for i, score in order]
         notice = self._notice(vector is None and query.mode is Mode.HYBRID)
-        return _one_per_unit(ranked), list(known.values()), notice
+        return _places(ranked), list(known.values()), notice
 
     def _cosines(self, vector: Floats | None, rows: Sequence[CandidateRow], known: Mapping[int, float]) -> list[float]:
         """Each row's cosine with the question, NaN where there is none; `known` has those of the nearest contents."""
@@ -243,12 +248,13 @@ class Searcher:
         evidence = logits + self._recall_scale * np.nan_to_num(cosines, nan=float(known.min()) if len(known) else 0.0)
         order = reranked(np.array([r.score for r in read], np.float32), evidence, weights)
         known_evidence: list[float] = (logits + self._recall_scale * cosines).tolist()
-        return [read[i]._replace(score=score) for i, score in order] + tail, known_evidence
+        answers = [read[i]._replace(score=score, logit=float(logits[i])) for i, score in order]
+        return answers + tail, known_evidence
 
     def _hits(self, ranked: list[Ranked], limit: int) -> tuple[Hit, ...]:
         shown = ranked[:limit]
         texts = self._catalog.chunk_rows(np.array([r.row.id for r in shown], np.int64))
-        return tuple(_hit(texts[r.row.id], r.score) for r in shown if r.row.id in texts)
+        return tuple(_hit(texts[r.row.id], r) for r in shown if r.row.id in texts)
 
     # Other modes
 
@@ -345,18 +351,24 @@ def _unit(row: CandidateRow | ChunkRow) -> tuple[str, int, int]:
     return place.replace("\\", "/") if os.sep == "\\" else place, row.unit_start_line, row.unit_end_line
 
 
-def _one_per_unit(ranked: list[Ranked]) -> list[Ranked]:
-    """A place is one answer, however many of its chunks are found, in however many registered folders it lies."""
+def _places(ranked: list[Ranked]) -> list[Ranked]:
+    """A unit is one answer, however many of its chunks are found, in however many registered folders it lies."""
     best: dict[tuple[str, int, int], Ranked] = {}
     for candidate in ranked:
-        best.setdefault(_unit(candidate.row), candidate)
+        best.setdefault(_unit(candidate.row), candidate._replace(place=len(best) + 1))
     return list(best.values())
 
 
-def _hit(row: ChunkRow, score: float) -> Hit:
+def _hit(row: ChunkRow, ranked: Ranked) -> Hit:
     """The whole unit, shown by the chunk that answers."""
     place = (row.repository, row.root, row.path, row.unit_start_line, row.unit_end_line)
-    return Hit(row.id, score, *place, row.language, row.kind, row.symbol, row.signature, row.text, row.start_line)
+    what = (row.language, row.kind, row.symbol, row.signature)
+    return Hit(row.id, ranked.score, *place, *what, row.text, row.start_line, _evidence(ranked))
+
+
+def _evidence(ranked: Ranked) -> Evidence:
+    cosine, logit = (None if math.isnan(x) else x for x in (ranked.cosine, ranked.logit))
+    return Evidence(cosine, ranked.bm25, logit, ranked.place)
 
 
 def _line_hit(match: LineMatch) -> Hit:

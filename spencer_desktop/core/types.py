@@ -121,6 +121,20 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a hit was found.
+
+    `cosine` with the question, None where it is not encoded or meaning was not asked for; `bm25`, 0 where no word is
+    shared; `logit` of the re-ranker, None for what it has not read; `place` before that, from 1 (0: of a pattern).
+    """
+
+    cosine: float | None = None
+    bm25: float = 0.0
+    logit: float | None = None
+    place: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One answer. Lines are 1-based and inclusive; `path` is relative to `root`; a higher score is better.
 
@@ -140,6 +154,7 @@ class Hit:
     signature: str
     snippet: str
     snippet_line: int
+    evidence: Evidence = Evidence()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from spencer_desktop.core.index import Index
 from spencer_desktop.core.pack import ConfidenceCurve
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.search import Searcher
-from spencer_desktop.core.types import Filters, Floats, Hit, Mode, Query, SearchUpdate, Stage
+from spencer_desktop.core.types import Evidence, Filters, Floats, Hit, Mode, Query, SearchUpdate, Stage
 from tests.core.material import add_repository, chunk, encode_pending, open_index, patch, put
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 
@@ -220,6 +221,23 @@ def test_recall_comes_first_and_the_reranker_reads_the_best(index: Index) -> Non
     assert sorted(paths(reranked.hits)) == sorted(paths(recall.hits))
     assert paths(reranked.hits)[12:] == paths(recall.hits)[12:]
     assert 0 < recall.elapsed_ms <= reranked.elapsed_ms
+
+
+def test_every_hit_says_why_it_was_found(index: Index) -> None:
+    models = FakeModels(FakeReranker("visit_7("))
+    recall, reranked = searcher(index, models, 2).search(Query("open connection read date visit_7", rerank=True))
+    assert [hit.evidence.place for hit in recall.hits] == [*range(1, len(recall.hits) + 1)]
+    assert {hit.evidence.logit for hit in recall.hits} == {None}
+    why = {hit.chunk_id: hit.evidence for hit in recall.hits}
+    for number, hit in enumerate(reranked.hits):
+        before = why[hit.chunk_id]
+        assert hit.evidence == replace(before, logit=hit.evidence.logit)
+        assert (hit.evidence.logit is None) == (number >= 2)
+        assert before.cosine is not None
+        assert -1.0 <= before.cosine <= 1.0
+    (lexical,) = searcher(index).search(Query("date", mode=Mode.LEXICAL))
+    assert all(hit.evidence.cosine is None and hit.evidence.bm25 > 0 for hit in lexical.hits)
+    assert answer(index, r"return \w+", mode=Mode.REGEX)[0].evidence == Evidence()
 
 
 def test_the_reranker_lifts_what_it_prefers(index: Index) -> None:

@@ -28,7 +28,19 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files, signal
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such file names")
 NOBODY = 65534
 
-HIT_KEYS = {"rank", "score", "repo", "path", "start_line", "end_line", "language", "kind", "symbol", "snippet"}
+HIT_KEYS = {
+    "rank",
+    "score",
+    "repo",
+    "path",
+    "start_line",
+    "end_line",
+    "language",
+    "kind",
+    "symbol",
+    "snippet",
+    "evidence",
+}
 
 
 @dataclass(frozen=True, slots=True)
