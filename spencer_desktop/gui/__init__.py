@@ -1,0 +1,1 @@
+"""The window (PySide6). What needs no Qt stands in modules of its own."""
