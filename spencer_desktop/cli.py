@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from spencer_desktop import __version__, bench, demo, doctor, fusion
+from spencer_desktop import __version__, bench, demo, doctor, fusion, service
 from spencer_desktop import cli_output as out
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
@@ -356,6 +356,12 @@ def weigh(
     with _engine(context) as engine:
         result = fusion.compare(engine, questions, out.note)
     out.print_json(result) if as_json else fusion.print_result(result)
+
+
+@app.command("service", hidden=True)
+def run_service(context: typer.Context) -> None:
+    """Index as the lines on standard input say, for a window."""
+    service.run(load_settings(data_dir=context.obj))
 
 
 @app.command()

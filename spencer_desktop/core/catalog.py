@@ -175,10 +175,14 @@ class Catalog:
 
     # Vectors
 
-    def pending(self) -> list[tuple[int, int]]:
-        """(content id, characters) of everything that is findable but not yet encoded."""
-        sql = f"SELECT id, length(header) + length(text) FROM content WHERE id IN (SELECT content_id {_PENDING})"
-        return [(i, n) for i, n in self._rows(f"{sql} ORDER BY id")]
+    def pending(self, repositories: Sequence[int] | None = None) -> list[tuple[int, int]]:
+        """(content id, characters) of what is findable but not yet encoded; of all repositories, or of these ids."""
+        within, bindings = "", tuple[Any, ...]()
+        if repositories is not None:
+            within = "AND file_id IN (SELECT id FROM file WHERE repository_id IN carray(?))"
+            bindings = (_array(np.array(repositories, np.int64)),)
+        sql = "SELECT id, length(header) + length(text) FROM content WHERE id IN"
+        return [(i, n) for i, n in self._rows(f"{sql} (SELECT content_id {_PENDING} {within}) ORDER BY id", bindings)]
 
     def contents(self, ids: Ids) -> dict[int, str]:
         """content id → the input of the code encoder."""

@@ -75,9 +75,7 @@ class Engine:
         """
         roots = [discover_root(path) for path in paths]
         with self._writer() as index:
-            for root in roots:
-                if all(r.root != root for r in index.catalog.repositories()):
-                    index.register(root, _free_name(root, {r.name for r in index.catalog.repositories()}))
+            _register(index, roots)
             chosen = [r for r in index.catalog.repositories() if not roots or r.root in roots]
             indexer = Indexer(
                 index,
@@ -88,6 +86,14 @@ class Engine:
                 cancelled=cancelled,
             )
             return indexer.run(chosen)
+
+    def register(self, paths: Sequence[Path]) -> list[Path]:
+        """The real paths of these folders, which are known from now on; nothing is read yet. Raises as `index` does."""
+        roots = [discover_root(path) for path in paths]
+        if roots:
+            with self._writer() as index:
+                _register(index, roots)
+        return roots
 
     def remove(self, name_or_path: str) -> Repository:
         """Forget a repository: its text, its vectors, its registration. Its files on disk are not touched."""
@@ -183,6 +189,13 @@ class _Rereading:
 
 def _present(root: Path) -> bool:
     return os.path.isdir(root)  # noqa: PTH112 - `Path.is_dir` raises where a parent may not be looked into
+
+
+def _register(index: Index, roots: Sequence[Path]) -> None:
+    for root in roots:
+        known = index.catalog.repositories()
+        if all(r.root != root for r in known):
+            index.register(root, _free_name(root, {r.name for r in known}))
 
 
 def _free_name(root: Path, taken: set[str]) -> str:

@@ -100,7 +100,7 @@ class Indexer:
         self._report = IndexReport()
 
     def run(self, repositories: list[Repository]) -> IndexReport:
-        """Text of every repository first, then the vectors that are missing anywhere, then the vector cache."""
+        """Text of all of them first, then the vectors that are missing in them, then the vector cache."""
         report = self._report
         began = time.perf_counter()
         self._index.adopt_space()
@@ -115,7 +115,7 @@ class Indexer:
         if report.added + report.changed + report.removed >= _OPTIMIZE_FROM:
             self._index.optimize()
         read = time.perf_counter()
-        self._encode()
+        self._encode([r.id for r in repositories])
         if not self._cancelled():
             self._index.bound_orphans()
             self._index.update_cache()
@@ -218,8 +218,8 @@ class Indexer:
         self._report.removed += len(gone)
         self._report.skipped += len(state.skipped)
 
-    def _encode(self) -> None:
-        pending = self._index.catalog.pending()
+    def _encode(self, repositories: list[int]) -> None:
+        pending = self._index.catalog.pending(repositories)
         sizes = [min(characters, MAX_CODE_CHARS) for _, characters in pending]
         total, done, began = sum(sizes), 0, time.monotonic()
         for start in range(0, len(pending), _ENCODE_BATCH):

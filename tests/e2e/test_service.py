@@ -1,0 +1,218 @@
+"""The indexing service: commands in, events out, and a pause that is heard in the middle of a run."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spencer_desktop.core.engine import Engine
+from spencer_desktop.core.settings import load_settings
+from spencer_desktop.service import Service
+from tests.e2e.harness import PackedFakes, engine_with
+from tests.fakes import SMALL_PROJECT, write_tree
+
+
+class Running:
+    """A service in a thread, spoken to as a window would."""
+
+    def __init__(self, open_engine: Callable[[], Engine]) -> None:
+        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._lines: queue.Queue[str] = queue.Queue()
+        self.service = Service(open_engine, self.events.put)
+        self._thread = threading.Thread(target=lambda: self.service.serve(iter(self._lines.get, "")))
+        self._thread.start()
+
+    def tell(self, line: str | None = None, **command: Any) -> None:
+        self._lines.put(line if line is not None else json.dumps(command))
+
+    def until(self, kind: str) -> dict[str, Any]:
+        """The next event of a kind; those before it are dropped."""
+        while (event := self.events.get(timeout=30))["event"] != kind:
+            pass
+        return event
+
+    def stop(self) -> None:
+        self._lines.put("")
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_tree(tmp_path / "project", SMALL_PROJECT)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    settings = load_settings(data_dir=tmp_path / "data")
+    made = Running(lambda: engine_with(PackedFakes(), settings))
+    yield made
+    made.stop()
+
+
+def test_a_folder_is_indexed_and_forgotten(running: Running, project: Path) -> None:
+    running.tell(do="index", paths=[str(project)])
+    assert running.until("working")
+    assert running.until("progress")["stage"] == "read"
+    report = running.until("indexed")
+    assert (report["added"], report["stopped"], report["faults"]) == (len(SMALL_PROJECT), False, [])
+    assert report["encoded"] > 0
+    assert running.until("idle")
+    running.tell(do="index", paths=[])
+    assert running.until("indexed")["unchanged"] == len(SMALL_PROJECT)
+    running.tell(do="remove", repository="project")
+    assert running.until("removed") == {"event": "removed", "name": "project", "root": str(project)}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "[]",
+        "1",
+        '{"do": "dance"}',
+        '{"do": []}',
+        '{"undo": 1}',
+        '{"do": "index"}',
+        '{"do": "index", "paths": "x"}',
+        '{"do": "index", "paths": [1]}',
+        '{"do": "remove"}',
+        '{"do": "pause", "repository": 1}',
+    ],
+)
+def test_what_is_no_command_is_refused_and_the_service_goes_on(running: Running, project: Path, line: str) -> None:
+    running.tell(line)
+    failed = running.until("failed")
+    assert "command" in failed["message"]
+    assert failed["details"] == ""
+    running.tell(do="index", paths=[str(project)])
+    assert running.until("indexed")["added"] == len(SMALL_PROJECT)
+
+
+def test_a_folder_that_is_not_there_is_said_with_a_remedy(running: Running, project: Path) -> None:
+    running.tell(do="index", paths=[str(project / "nowhere")])
+    failed = running.until("failed")
+    assert "nowhere" in failed["message"]
+    assert failed["hint"]
+    assert running.until("idle")
+
+
+def test_a_bug_comes_with_its_traceback_and_the_next_command_is_obeyed(tmp_path: Path, project: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data")
+    tries = iter([True, False])
+
+    def open_engine() -> Engine:
+        if next(tries):
+            raise ZeroDivisionError("of the test")
+        return engine_with(PackedFakes(), settings)
+
+    running = Running(open_engine)
+    running.tell(do="index", paths=[str(project)])
+    failed = running.until("failed")
+    assert (failed["message"], "ZeroDivisionError: of the test" in failed["details"]) == ("of the test", True)
+    running.tell(do="index", paths=[str(project)])
+    assert running.until("indexed")["added"] == len(SMALL_PROJECT)
+    running.stop()
+
+
+def test_the_command_is_a_service_until_its_input_ends(tmp_path: Path, project: Path) -> None:
+    commands = "".join(
+        json.dumps(c) + "\n" for c in ({"do": "index", "paths": [str(project)]}, {"do": "remove", "repository": "x"})
+    )
+    argv = [sys.executable, "-m", "spencer_desktop.cli", "--data-dir", str(tmp_path / "data"), "service"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(commands)
+        process.stdin.flush()
+        events = []
+        for line in process.stdout:
+            events.append(json.loads(line))
+            if events[-1]["event"] == "failed":
+                break
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert next(e for e in events if e["event"] == "indexed")["added"] == len(SMALL_PROJECT)
+    assert "No repository 'x'" in events[-1]["message"]
+
+
+class SlowEncoder:
+    """Waits in every batch until it is let go."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.dimension = inner, inner.dimension
+        self.reached, self.let_go = threading.Event(), threading.Event()
+
+    def encode(self, texts: Any) -> Any:
+        self.reached.set()
+        assert self.let_go.wait(30)
+        return self.inner.encode(texts)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[tuple[Running, SlowEncoder]]:
+    models = PackedFakes()
+    models.code_encoder = encoder = SlowEncoder(models.code_encoder)  # type: ignore[assignment]
+    settings = load_settings(data_dir=tmp_path / "data")
+    running = Running(lambda: engine_with(models, settings))
+    yield running, encoder
+    encoder.let_go.set()
+    running.stop()
+
+
+# More than one batch of the encoder, so that a run can be left in the middle.
+MANY = {f"m{n}.py": f"def paint_{n}(wall_{n}):\n    return wall_{n} + {n}\n" for n in range(300)}
+
+
+def test_a_pause_is_heard_in_the_middle_of_a_run_and_nothing_is_lost(
+    slow: tuple[Running, SlowEncoder], tmp_path: Path
+) -> None:
+    running, encoder = slow
+    running.tell(do="index", paths=[str(write_tree(tmp_path / "many", MANY))])
+    assert encoder.reached.wait(30)
+    running.tell(do="pause")
+    running.tell("not heard before the pause is")
+    running.until("failed")
+    encoder.let_go.set()
+    first = running.until("indexed")
+    assert first["stopped"]
+    assert 0 < first["encoded"] < len(MANY)
+    running.until("idle")
+    running.tell(do="resume")
+    second = running.until("indexed")
+    assert (second["stopped"], second["unchanged"]) == (False, len(MANY))
+    assert first["encoded"] + second["encoded"] == len(MANY)
+
+
+def test_one_repository_is_paused_and_the_others_go_on(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:
+    running, encoder = slow
+    many, other = write_tree(tmp_path / "many", MANY), write_tree(tmp_path / "other", SMALL_PROJECT)
+    running.tell(do="index", paths=[str(many), str(other)])
+    assert encoder.reached.wait(30)
+    running.tell(do="pause", repository="many")
+    running.tell("not heard before the pause is")
+    running.until("failed")
+    encoder.let_go.set()
+    assert running.until("indexed")["stopped"]
+    rest = running.until("indexed")
+    assert (rest["stopped"], rest["unchanged"]) == (False, len(SMALL_PROJECT))
+    running.tell(do="resume", repository="many")
+    assert running.until("indexed")["unchanged"] == len(SMALL_PROJECT) + len(MANY)
+
+
+def test_stopping_leaves_a_run_where_it_is(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:
+    running, encoder = slow
+    running.tell(do="index", paths=[str(write_tree(tmp_path / "many", MANY))])
+    assert encoder.reached.wait(30)
+    running.tell(do="stop")
+    running.tell("")
+    encoder.let_go.set()
+    assert running.until("indexed")["stopped"]
