@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -365,9 +365,15 @@ def run_service(context: typer.Context) -> None:
 
 
 @app.command()
-def gui(as_json: Json = False) -> NoReturn:
-    """Open the window (not part of this version)."""
-    raise UserError("The window is not part of this version", hint="Use `spencer search` in a terminal.")
+def gui(
+    context: typer.Context,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders to add.")] = None,
+) -> None:
+    """Open the window."""
+    # Qt is loaded by nobody else.
+    from spencer_desktop.gui import app as window
+
+    raise typer.Exit(window.run(load_settings(data_dir=context.obj), paths or []))
 
 
 def main() -> None:

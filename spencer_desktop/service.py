@@ -170,10 +170,10 @@ def run(settings: Settings) -> None:
     """A service on this process's standard input and output, with the models of the pack that is set."""
     # Ctrl-C in a terminal reaches a window's children, too; the window tells this one when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Service(lambda: Engine.open(settings), _Lines(sys.stdout)).serve(sys.stdin)
+    Service(lambda: Engine.open(settings), Lines(sys.stdout)).serve(sys.stdin)
 
 
-class _Lines:
+class Lines:
     """Writes events as lines, each whole."""
 
     def __init__(self, out: TextIO) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+import tomlkit
 
-from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.resources import resource_dir
 
 if sys.version_info >= (3, 11):
@@ -23,8 +24,18 @@ _APP = "spencer"
 DATA_DIR_VARIABLE = "SPENCER_DATA_DIR"
 
 
-def _setting(default: Any, help_text: str, choices: tuple[str, ...] = (), least: int = 0) -> Any:
-    return field(default=default, metadata={"help": help_text, "choices": choices, "least": least})
+GROUPS = ("indexing", "search", "models", "editor", "appearance")
+MODES = ("hybrid", "semantic", "lexical", "regex")
+
+
+def _setting(
+    group: str, default: Any, help_text: str, choices: tuple[str, ...] = (), least: int = 0, most: int = 1_000_000
+) -> Any:
+    """A text without `choices` is free."""
+    return field(
+        default=default,
+        metadata={"group": group, "help": help_text, "choices": choices, "least": least, "most": most},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +44,33 @@ class Settings:
 
     data_dir: Path
     pack_dir: Path
-    device: str = _setting("auto", "Where the models run.", ("auto", "cpu", "cuda"))
-    threads: int = _setting(0, "Threads for the models; 0 means one for each core.")
-    max_file_mib: int = _setting(2, "Larger files are skipped, in MiB.", least=1)
-    include_vendored: bool = _setting(False, "Index vendored and build folders too.")
-    include_generated: bool = _setting(False, "Index generated files, such as lock files and compiled protocols, too.")
-    parse_seconds: int = _setting(5, "A file that takes longer to parse is indexed as plain lines.", least=1)
-    candidates: int = _setting(0, "How many of the best answers the re-ranker reads; 0 means what the pack advises.")
+    max_file_mib: int = _setting("indexing", 2, "Larger files are skipped, in MiB.", least=1)
+    include_vendored: bool = _setting("indexing", False, "Index vendored and build folders too.")
+    include_generated: bool = _setting(
+        "indexing", False, "Index generated files, such as lock files and compiled protocols, too."
+    )
+    parse_seconds: int = _setting(
+        "indexing", 5, "A file that takes longer to parse is indexed as plain lines.", least=1
+    )
+    mode: str = _setting("search", "hybrid", "How the window searches unless the question says.", MODES)
+    results: int = _setting("search", 30, "How many answers the window shows.", least=1, most=1_000)
+    candidates: int = _setting(
+        "search", 0, "How many of the best answers the re-ranker reads; 0 means what the pack advises."
+    )
+    device: str = _setting("models", "auto", "Where the models run.", ("auto", "cpu", "cuda"))
+    threads: int = _setting("models", 0, "Threads for the models; 0 means one for each core.")
+    editor: str = _setting(
+        "editor",
+        "auto",
+        "What opens an answer.",
+        ("auto", "vscode", "jetbrains", "zed", "sublime", "emacs", "nvim", "vim", "system", "custom"),
+    )
+    editor_command: str = _setting("editor", "", "The command for the editor custom, such as: myeditor {path}:{line}.")
+    theme: str = _setting("appearance", "system", "Light, dark, or as the system has it.", ("system", "light", "dark"))
+    code_font: str = _setting("appearance", "", "The font of code; empty means the system's fixed one.")
+    code_font_size: int = _setting("appearance", 0, "Its size in points; 0 means the system's.", most=72)
+    language: str = _setting("appearance", "system", "The window's language.", ("system", "en", "de"))
+    tray: bool = _setting("appearance", False, "Show an icon in the system tray, and stay there when closed.")
 
 
 def declared() -> tuple[Field[Any], ...]:
@@ -94,11 +125,39 @@ def _checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise UserError(f"{path}: there is no setting {name!r}", hint=f"Known settings: {', '.join(known)}, pack.")
         setting = known[name]
-        choices = setting.metadata["choices"]
-        least = setting.metadata["least"]
-        too_small = isinstance(value, int) and value < least
-        if type(value) is not type(setting.default) or (choices and value not in choices) or too_small:
-            number = f"a whole number, {least} or more" if type(setting.default) is int else "true or false"
-            wanted = " or ".join(map(repr, choices)) if choices else number
+        choices, least, most = (setting.metadata[part] for part in ("choices", "least", "most"))
+        out_of_range = isinstance(value, int) and not least <= value <= most
+        if type(value) is not type(setting.default) or (choices and value not in choices) or out_of_range:
+            wanted = " or ".join(map(repr, choices)) if choices else _WANTED[type(setting.default)].format(least, most)
             raise UserError(f"{path}: {name} = {value!r} is not {wanted}", hint=setting.metadata["help"])
     return dict(raw)
+
+
+_WANTED = {bool: "true or false", int: "a whole number from {} to {}", str: "a text"}
+
+
+def save_settings(changes: Mapping[str, Any], *, file: Path | None = None) -> None:
+    """Writes values of declared settings to `settings.toml`; everything else in the file, comments too, stays.
+
+    What is set to its default leaves the file. Raises UserError for a value that cannot be, EnvironmentFault when the
+    file cannot be written.
+    """
+    path = file or config_file()
+    _checked(path, changes)
+    defaults = {f.name: f.default for f in declared()}
+    try:
+        text = path.read_text("utf-8") if path.exists() else ""
+        document = tomlkit.parse(text)
+        for name, value in changes.items():
+            if value == defaults[name]:
+                document.pop(name, None)
+            else:
+                document[name] = value
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.write_text(tomlkit.dumps(document), "utf-8")
+        os.replace(fresh, path)  # noqa: PTH105 - over one that is there, on Windows too
+    except (OSError, ValueError) as error:
+        raise EnvironmentFault(
+            f"The settings in {path} cannot be written: {error}", hint="Correct or remove the file, or its permissions."
+        ) from error

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.resources import resource_dir
-from spencer_desktop.core.settings import DATA_DIR_VARIABLE, Settings, config_file, declared, load_settings
+from spencer_desktop.core.settings import (
+    DATA_DIR_VARIABLE,
+    GROUPS,
+    Settings,
+    config_file,
+    declared,
+    load_settings,
+    save_settings,
+)
 
 
 @pytest.fixture
@@ -42,13 +50,16 @@ def test_the_file_is_in_the_users_config_folder(user_home: Path) -> None:
 
 def test_every_setting_can_be_set(file: Path) -> None:
     file.write_text(
-        'device = "cpu"\nthreads = 3\nmax_file_mib = 7\ninclude_vendored = true\ninclude_generated = true\n'
-        'parse_seconds = 9\ncandidates = 50\npack = "~/my pack"\n',
+        "max_file_mib = 7\ninclude_vendored = true\ninclude_generated = true\nparse_seconds = 9\n"
+        'mode = "regex"\nresults = 5\ncandidates = 50\ndevice = "cpu"\nthreads = 3\npack = "~/my pack"\n'
+        'editor = "vim"\neditor_command = "ed {path}"\ntheme = "dark"\ncode_font = "Fira Code"\n'
+        'code_font_size = 12\nlanguage = "de"\ntray = true\n',
         "utf-8",
     )
     settings = load_settings(file=file)
     given = {f.name: getattr(settings, f.name) for f in declared()}
-    assert list(given.values()) == ["cpu", 3, 7, True, True, 9, 50]
+    assert list(given.values())[:9] == [7, True, True, 9, "regex", 5, 50, "cpu", 3]
+    assert list(given.values())[9:] == ["vim", "ed {path}", "dark", "Fira Code", 12, "de", True]
     assert all(given[f.name] != f.default for f in declared())
     assert settings.pack_dir == Path.home() / "my pack"
 
@@ -100,12 +111,14 @@ def test_an_unknown_name(file: Path) -> None:
     [
         ('device = "tpu"', "'auto' or 'cpu' or 'cuda'"),
         ("device = 3", "'auto' or 'cpu' or 'cuda'"),
-        ('threads = "3"', "a whole number, 0 or more"),
-        ("threads = 3.0", "a whole number, 0 or more"),
-        ("threads = true", "a whole number, 0 or more"),
-        ("threads = -1", "0 or more"),
+        ('threads = "3"', "a whole number from 0"),
+        ("threads = 3.0", "a whole number from 0"),
+        ("threads = true", "a whole number from 0"),
+        ("threads = -1", "a whole number from 0"),
+        ("results = 1001", "a whole number from 1 to 1000"),
+        ("code_font = 3", "a text"),
         ("include_vendored = 1", "true or false"),
-        ("candidates = [1]", "a whole number, 0 or more"),
+        ("candidates = [1]", "a whole number from 0"),
         ("pack = 3", "pack = 3 is not a text"),
     ],
 )
@@ -127,3 +140,35 @@ def test_a_file_that_is_no_text(file: Path) -> None:
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         load_settings(file=tmp_path)
+
+
+def test_what_is_saved_is_loaded_and_the_rest_of_the_file_stays(file: Path) -> None:
+    file.write_text('# mine\nthreads = 3 # three\npack = "/p"\ntheme = "dark"\n', "utf-8")
+    save_settings({"theme": "system", "results": 7, "editor_command": 'ed "{path}"\\'}, file=file)
+    settings = load_settings(file=file)
+    assert (settings.theme, settings.results, settings.threads) == ("system", 7, 3)
+    assert settings.editor_command == 'ed "{path}"\\'
+    text = file.read_text("utf-8")
+    assert text.startswith('# mine\nthreads = 3 # three\npack = "/p"\n')
+    assert "theme" not in text
+
+
+def test_a_file_is_made_where_there_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "settings.toml"
+    save_settings({"tray": True}, file=file)
+    assert load_settings(file=file).tray
+    assert [path.name for path in file.parent.iterdir()] == ["settings.toml"]
+
+
+def test_what_cannot_be_saved(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="results"):
+        save_settings({"results": 0}, file=file)
+    assert not file.exists()
+    file.write_text("[", "utf-8")
+    with pytest.raises(EnvironmentFault, match="cannot be written"):
+        save_settings({"results": 5}, file=file)
+    assert file.read_text("utf-8") == "["
+
+
+def test_every_setting_has_its_group() -> None:
+    assert {f.metadata["group"] for f in declared()} == set(GROUPS)

@@ -174,7 +174,6 @@ def test_similar_refuses_a_line_without_code(indexed: Indexed) -> None:
         ("models verify no-such-pack", 2),
         ("models", 2),
         ("bench --queries 0", 2),
-        ("gui", 2),
         ("gui --json", 2),
         ("search -webkit", 2),
         ("search -- -webkit", 0),

@@ -1,0 +1,148 @@
+"""Starts the window: one instance, one handler for what nobody expected, and everything wired."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QSettings, QTimer, QTranslator, Signal, Slot
+from PySide6.QtNetwork import QLocalServer, QLocalSocket
+from PySide6.QtWidgets import QApplication
+
+from spencer_desktop.core.resources import resource_dir
+from spencer_desktop.core.settings import Settings
+from spencer_desktop.gui import style
+from spencer_desktop.gui.bridge import Bridge
+from spencer_desktop.gui.failure import Failure
+from spencer_desktop.gui.main_window import MainWindow
+
+_CONNECT_MS = 500
+_ANSWER_MS = 5_000
+
+
+def run(settings: Settings, paths: Sequence[Path]) -> int:
+    """Opens the window on these folders, or hands them to the one that is open; the exit code."""
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("spencer")
+    app.setApplicationDisplayName("SPENCER")
+    app.setDesktopFileName("spencer")
+    wanted = [path.expanduser().absolute() for path in paths]
+    instance = SingleInstance(settings.data_dir)
+    if instance.hand_over(wanted):
+        return 0
+    translators = translate(app, settings.language)
+    style.apply(app, style.theme_for(settings.theme))
+    bridge = Bridge(settings)
+    window = MainWindow(settings, bridge, QSettings(str(settings.data_dir / "window.ini"), QSettings.Format.IniFormat))
+    catcher = Catcher()
+    catcher.caught.connect(window.show_failure)
+    sys.excepthook = catcher.catch
+    instance.called.connect(window.come_forward)
+    app.styleHints().colorSchemeChanged.connect(window.restyle)
+    window.show()
+    # The window is seen before anything is loaded.
+    QTimer.singleShot(0, bridge.start)
+    if wanted:
+        window.add_folders(wanted)
+    code = app.exec()
+    bridge.stop()
+    instance.close()
+    del translators
+    return code
+
+
+class Catcher(QObject):
+    """Hands an exception that nobody caught to the window; whatever was being done, the window stays."""
+
+    caught = Signal(object)
+
+    def catch(self, kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        sys.__excepthook__(kind, error, at)
+        self.caught.emit(Failure.of(error))
+
+
+class SingleInstance(QObject):
+    """One window for each data folder: a second start brings the first forward and hands over its folders."""
+
+    called = Signal(object)
+    """list[Path]."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__()
+        user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+        digest = hashlib.blake2b(f"{user}\0{data_dir}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        self._name = f"spencer-{digest}"
+        self._server: QLocalServer | None = None
+
+    def hand_over(self, paths: Sequence[Path]) -> bool:
+        """Whether another window took them; otherwise this one listens from now on."""
+        if self._hand_to_first(paths):
+            return True
+        self._server = QLocalServer(self)
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        QLocalServer.removeServer(self._name)
+        self._server.listen(self._name)
+        self._server.newConnection.connect(self._take)
+        return False
+
+    def _hand_to_first(self, paths: Sequence[Path], *, wait: bool = True) -> bool:
+        self._socket = QLocalSocket(self)
+        self._socket.connectToServer(self._name)
+        if not self._socket.waitForConnected(_CONNECT_MS):
+            return False
+        self._socket.write(json.dumps([str(path) for path in paths]).encode() + b"\n")
+        self._socket.flush()
+        # Answered once it was read, so that the message is not lost with this process.
+        if wait:
+            self._socket.waitForReadyRead(_ANSWER_MS)
+        return True
+
+    @Slot()
+    def _take(self) -> None:
+        assert self._server
+        while socket := self._server.nextPendingConnection():
+            socket.disconnected.connect(socket.deleteLater)
+            socket.readyRead.connect(self._read)
+
+    @Slot()
+    def _read(self) -> None:
+        socket = self.sender()
+        assert isinstance(socket, QLocalSocket)
+        if not socket.canReadLine():
+            return
+        try:
+            found = json.loads(bytes(socket.readLine().data()))
+            paths = [Path(path) for path in found]
+        except (ValueError, TypeError):
+            paths = []
+        socket.write(b"ok\n")
+        socket.flush()
+        self.called.emit(paths)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
+def translate(app: QApplication, wish: str) -> list[QTranslator]:
+    """Installs the translations of a language ("system": the user's); what it returns must be kept."""
+    locale = QLocale() if wish == "system" else QLocale(wish)
+    QLocale.setDefault(locale)
+    found = []
+    for name, folder in (
+        ("qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)),
+        ("spencer", str(resource_dir() / "translations")),
+    ):
+        translator = QTranslator(app)
+        if translator.load(locale, name, "_", folder):
+            app.installTranslator(translator)
+            found.append(translator)
+    return found

@@ -1,0 +1,331 @@
+"""Where threads and processes meet Qt, and nowhere else.
+
+Questions are answered in one thread, by an engine of its own, and files are read in another; indexing goes on in a
+process (`service`). All answer by signals, which arrive in the window's thread. Whatever goes wrong is a `Failure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QThread, Signal, Slot
+
+from spencer_desktop.core.engine import Engine
+from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.files import WalkLimits
+from spencer_desktop.core.freshness import look
+from spencer_desktop.core.index import has_catalog
+from spencer_desktop.core.settings import Settings
+from spencer_desktop.core.types import Filters, Hit, Query
+from spencer_desktop.gui.coloring import spans
+from spencer_desktop.gui.failure import Failure
+from spencer_desktop.gui.service_process import ServiceProcess, service_command
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The pack in use and the device it runs on, in words."""
+
+    pack: str
+    device: str
+
+
+class _Token:
+    """The number of the newest question; written by the window's thread, read by the one that answers."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+
+
+class _Answerer(QObject):
+    """Lives in the answering thread. Its slots are called by signals alone."""
+
+    opened = Signal(object)
+    updated = Signal(int, object)
+    done = Signal(int)
+    repositories = Signal(object)
+    skipped = Signal(str, object)
+    failed = Signal(int, object)
+
+    def __init__(self, settings: Settings, token: _Token, open_engine: Callable[[Settings], Engine]) -> None:
+        super().__init__()
+        self._settings = settings
+        self._token = token
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+
+    def _reporting(self, token: int, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - a worker always reports
+            self.failed.emit(token, Failure.of(error))
+
+    def _ready(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._open_engine(self._settings)
+        return self._engine
+
+    @Slot()
+    def open(self) -> None:
+        """Loads what the first question needs, before it is asked."""
+
+        def work() -> None:
+            engine = self._ready()
+            manifest = engine.models.pack.manifest
+            engine.models.query_encoder.encode(["warm"])
+            self.opened.emit(Opened(f"{manifest.name} {manifest.version}", engine.models.device_note()))
+
+        self._reporting(0, work)
+        self.list_repositories()
+
+    @Slot(int, object)
+    def search(self, token: int, query: Query) -> None:
+        def work() -> None:
+            if token != self._token.newest:
+                return
+            engine = self._ready()
+            if not has_catalog(engine.settings.data_dir):
+                raise UserError("No folder is indexed yet", hint="Add one under Repositories.")
+            for update in engine.search(query, lambda: token != self._token.newest):
+                self.updated.emit(token, update)
+
+        self._reporting(token, work)
+        self.done.emit(token)
+
+    @Slot(int, object)
+    def find_similar(self, token: int, place: tuple[Path, int, int, Filters]) -> None:
+        path, line, limit, filters = place
+
+        def work() -> None:
+            self.updated.emit(token, self._ready().similar(path, line, limit=limit, filters=filters))
+
+        if token == self._token.newest:
+            self._reporting(token, work)
+        self.done.emit(token)
+
+    @Slot()
+    def list_repositories(self) -> None:
+        def work() -> None:
+            engine = self._ready()
+            self.repositories.emit(engine.repositories() if has_catalog(engine.settings.data_dir) else [])
+
+        self._reporting(0, work)
+
+    @Slot(str)
+    def list_skipped(self, name: str) -> None:
+        self._reporting(0, lambda: self.skipped.emit(name, self._ready().skipped(name)))
+
+    @Slot()
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+class _Reader(QObject):
+    """Lives in a thread that reads files, so that a question never waits for one."""
+
+    looked = Signal(object, object)
+    colored = Signal(str, object)
+    failed = Signal(int, object)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._limits = WalkLimits(max_bytes=settings.max_file_mib << 20, include_vendored=True, include_generated=True)
+
+    @Slot(object)
+    def look(self, hit: Hit) -> None:
+        try:
+            self.looked.emit(hit, look(hit, self._limits))
+        except Exception as error:  # noqa: BLE001 - a worker always reports
+            self.failed.emit(0, Failure.of(error))
+
+    @Slot(str, str, str)
+    def color(self, text: str, language: str, path: str) -> None:
+        try:
+            self.colored.emit(text, spans(text, language, path))
+        except Exception as error:  # noqa: BLE001 - a worker always reports
+            self.failed.emit(0, Failure.of(error))
+
+
+class Bridge(QObject):
+    """What the window may ask for, and what it hears of it.
+
+    Each question has a token; updates of any but the newest are not passed on.
+    """
+
+    opened = Signal(object)
+    """`Opened`, once the models are loaded."""
+    updated = Signal(object)
+    """`SearchUpdate` of the newest question."""
+    answered = Signal()
+    """No further update follows."""
+    question_failed = Signal(object)
+    """`Failure` of the newest question."""
+    looked = Signal(object, object)
+    """A `Hit`, and the `Anchor` where it stands now."""
+    repositories = Signal(object)
+    """list[RepositoryStatus]."""
+    colored = Signal(str, object)
+    """A text, and its colors as `coloring.spans` gives them."""
+    skipped = Signal(str, object)
+    """A repository's name; path → SkippedRow."""
+    progress = Signal(object)
+    """The service's event of that name, a dict; so are the next two."""
+    indexed = Signal(object)
+    removed = Signal(object)
+    working = Signal(str)
+    """"working" or "idle": what the service is."""
+    failed = Signal(object)
+    """`Failure` of anything else."""
+
+    _ask = Signal(int, object)
+    _ask_similar = Signal(int, object)
+    _look = Signal(object)
+    _color = Signal(str, str, str)
+    _list = Signal()
+    _list_skipped = Signal(str)
+    _open = Signal()
+    _close = Signal()
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        service: list[str] | None = None,
+        open_engine: Callable[[Settings], Engine] = Engine.open,
+    ) -> None:
+        """`service`: the arguments that start the indexing service; None for this program's own."""
+        super().__init__()
+        self._settings = settings
+        self._token = _Token()
+        self._thread = QThread()
+        self._thread.setObjectName("answers")
+        self._answerer = _Answerer(settings, self._token, open_engine)
+        self._answerer.moveToThread(self._thread)
+        self._reading = QThread()
+        self._reading.setObjectName("files")
+        self._reader = _Reader(settings)
+        self._reader.moveToThread(self._reading)
+        self._wire()
+        self._service = ServiceProcess(service or service_command(settings))
+        self._service.heard.connect(self._hear)
+        self._service.broke.connect(self.failed)
+
+    def _wire(self) -> None:
+        answerer = self._answerer
+        self._open.connect(answerer.open)
+        self._close.connect(answerer.close)
+        self._ask.connect(answerer.search)
+        self._ask_similar.connect(answerer.find_similar)
+        self._look.connect(self._reader.look)
+        self._color.connect(self._reader.color)
+        self._reader.looked.connect(self.looked)
+        self._reader.colored.connect(self.colored)
+        self._reader.failed.connect(self._pass_failure)
+        self._list.connect(answerer.list_repositories)
+        self._list_skipped.connect(answerer.list_skipped)
+        answerer.opened.connect(self.opened)
+        answerer.repositories.connect(self.repositories)
+        answerer.skipped.connect(self.skipped)
+        answerer.updated.connect(self._pass_update)
+        answerer.done.connect(self._pass_done)
+        answerer.failed.connect(self._pass_failure)
+
+    def start(self) -> None:
+        """Loads models in the background and brings every registered folder up to date."""
+        self._thread.start()
+        self._reading.start()
+        self._open.emit()
+
+    def stop(self) -> None:
+        """At once, whatever runs: what is done by then is kept."""
+        self._token.newest += 1
+        self._service.stop()
+        self._close.emit()
+        for thread in (self._thread, self._reading):
+            thread.quit()
+            thread.wait()
+
+    # Questions
+
+    @Slot(object)
+    def ask(self, query: Query) -> None:
+        self._token.newest += 1
+        self._ask.emit(self._token.newest, query)
+
+    def ask_similar(self, path: Path, line: int, limit: int, filters: Filters) -> None:
+        self._token.newest += 1
+        self._ask_similar.emit(self._token.newest, (path, line, limit, filters))
+
+    @Slot()
+    def forget_question(self) -> None:
+        """Nothing more is heard of what was asked."""
+        self._token.newest += 1
+
+    @Slot(object)
+    def look(self, hit: Hit) -> None:
+        self._look.emit(hit)
+
+    @Slot(str, str, str)
+    def color(self, text: str, language: str, path: str) -> None:
+        self._color.emit(text, language, path)
+
+    @Slot(int, object)
+    def _pass_update(self, token: int, update: object) -> None:
+        if token == self._token.newest:
+            self.updated.emit(update)
+
+    @Slot(int)
+    def _pass_done(self, token: int) -> None:
+        if token == self._token.newest:
+            self.answered.emit()
+
+    @Slot(int, object)
+    def _pass_failure(self, token: int, failure: object) -> None:
+        if token == 0:
+            self.failed.emit(failure)
+        elif token == self._token.newest:
+            self.question_failed.emit(failure)
+
+    # Repositories
+
+    @Slot()
+    def list_repositories(self) -> None:
+        self._list.emit()
+
+    @Slot(str)
+    def list_skipped(self, name: str) -> None:
+        self._list_skipped.emit(name)
+
+    @Slot(list)
+    def index(self, paths: list[Path]) -> None:
+        """These folders, which are registered where they are not; none: all that are."""
+        self._service.tell({"do": "index", "paths": [str(path) for path in paths]})
+
+    @Slot(str)
+    def remove(self, name: str) -> None:
+        self._service.tell({"do": "remove", "repository": name})
+
+    def pause(self, *, paused: bool, repository: str | None = None) -> None:
+        command = {"do": "pause" if paused else "resume"}
+        self._service.tell(command if repository is None else {**command, "repository": repository})
+
+    @Slot(object)
+    def _hear(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            self.progress.emit(event)
+        elif kind == "indexed":
+            self.indexed.emit(event)
+            self.list_repositories()
+        elif kind == "removed":
+            self.removed.emit(event)
+            self.list_repositories()
+        elif kind in ("working", "idle"):
+            self.working.emit(kind)
+        else:
+            self.failed.emit(Failure(event["message"], event["hint"], event["details"]))

@@ -1,0 +1,384 @@
+"""The page where questions are asked: the box, the answers, and the preview beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from spencer_desktop.core.freshness import Anchor, Freshness
+from spencer_desktop.core.languages import LANGUAGES
+from spencer_desktop.core.pack import UNLIKELY
+from spencer_desktop.core.ranking import view_question
+from spencer_desktop.core.types import Hit, Mode, Query, SearchUpdate, Stage
+from spencer_desktop.gui.failure import Failure
+from spencer_desktop.gui.history import History
+from spencer_desktop.gui.history_button import HistoryButton
+from spencer_desktop.gui.preview import Preview
+from spencer_desktop.gui.question import Asked, write
+from spencer_desktop.gui.question_box import Chips, QuestionBox
+from spencer_desktop.gui.results_delegate import ResultDelegate
+from spencer_desktop.gui.results_model import ResultsModel, Row, place_of
+from spencer_desktop.gui.style import Theme
+
+_DEBOUNCE_MS = 150
+_REMEMBER_MS = 2_000
+
+
+class SearchView(QWidget):
+    """Asks by signals, and shows what is answered."""
+
+    asked = Signal(object)
+    """`Query`."""
+    emptied = Signal()
+    """The box is empty: nothing more is wanted of the last question."""
+    wants_similar = Signal(object)
+    """`Hit`."""
+    wants_look = Signal(object)
+    """`Hit`: answered by `anchor`."""
+    opens = Signal(object)
+    """`Row` to open in the editor."""
+    reveals = Signal(object)
+    """`Row` to show in the file manager."""
+
+    def __init__(self, theme: Theme, code: QFont, history: History, *, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self._query = Query("")
+        self._similar: Hit | None = None
+        self._stage: Stage | None = None
+        self._fresh = True
+        self.question = QuestionBox()
+        self.mode = QComboBox()
+        self.chips = Chips()
+        self.model = ResultsModel(self)
+        self.results = QListView()
+        self.delegate = ResultDelegate(theme, code)
+        self.message = _label("dim")
+        self.warning = _label("warning")
+        self.preview = Preview(theme, code)
+        self.past = HistoryButton(history, self.question)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._answers = QStackedWidget()
+        self._debounce = _timer(self, _DEBOUNCE_MS, self.ask_now)
+        self._remember = _timer(self, _REMEMBER_MS, self._remember_question)
+        self._name()
+        self._lay_out()
+        self._wire()
+
+    # Building
+
+    def _name(self) -> None:
+        for mode, words in (
+            (Mode.HYBRID, self.tr("Meaning and words")),
+            (Mode.SEMANTIC, self.tr("Meaning")),
+            (Mode.LEXICAL, self.tr("Words")),
+            (Mode.REGEX, self.tr("Pattern (regex)")),
+        ):
+            self.mode.addItem(words, mode)
+        self.mode.setAccessibleName(self.tr("How to search"))
+        self.mode.setToolTip(self.tr("How to search"))
+        self.results.setAccessibleName(self.tr("Answers"))
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addWidget(self.question, 1)
+        top.addWidget(self.mode)
+        top.addWidget(self.past)
+        said = QHBoxLayout()
+        said.addWidget(self.message)
+        said.addWidget(self.warning, 1)
+        results = self.results
+        results.setModel(self.model)
+        results.setItemDelegate(self.delegate)
+        results.setUniformItemSizes(True)
+        results.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        results.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        results.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        results.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.splitter.addWidget(results)
+        self.splitter.addWidget(self.preview)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setHandleWidth(8)
+        self.splitter.setSizes([560, 640])
+        page = QVBoxLayout(self)
+        page.setContentsMargins(12, 12, 12, 8)
+        page.setSpacing(8)
+        page.addLayout(top)
+        page.addWidget(self.chips)
+        page.addLayout(said)
+        self._answers.addWidget(self.splitter)
+        page.addWidget(self._answers, 1)
+
+    def _wire(self) -> None:
+        self.question.textEdited.connect(self._typed)
+        self.question.textChanged.connect(self._changed)
+        self.question.returnPressed.connect(self._entered)
+        self.question.wants_answers.connect(self._to_answers)
+        self.mode.currentIndexChanged.connect(self._typed)
+        self.chips.changed.connect(self.set_asked)
+        self.results.selectionModel().currentChanged.connect(self._select)
+        self.results.doubleClicked.connect(self.open_current)
+        self.results.customContextMenuRequested.connect(self._menu)
+        self.past.asks.connect(self.set_text)
+        self.actions_of_rows = self._row_actions()
+        self.results.addActions(self.actions_of_rows)
+        for keys in ("Ctrl+L", "Ctrl+K"):
+            QShortcut(QKeySequence(keys), self, self.focus_question)
+
+    def _row_actions(self) -> list[QAction]:
+        made = []
+        for words, keys, slot in (
+            (self.tr("Open in editor"), "Return", self.open_current),
+            (self.tr("Copy code"), "Ctrl+C", self.copy_code),
+            (self.tr("Copy path and line"), "Ctrl+Shift+C", self.copy_place),
+            (self.tr("Find similar code"), "Ctrl+Shift+F", self.find_similar),
+            (self.tr("Show in file manager"), "Ctrl+Shift+R", self.reveal_current),
+        ):
+            action = QAction(words, self)
+            action.setShortcut(QKeySequence(keys))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            action.triggered.connect(slot)
+            made.append(action)
+        made[0].setShortcuts([QKeySequence("Return"), QKeySequence("Enter")])
+        return made
+
+    def restyle(self, theme: Theme, code: QFont) -> None:
+        self.delegate.restyle(theme, code)
+        self.preview.restyle(theme, code)
+        self.results.doItemsLayout()
+
+    def set_known(self, repositories: Sequence[str]) -> None:
+        """What the filter of repositories may be completed to."""
+        self.question.known = {"repo": repositories, "lang": sorted(LANGUAGES)}
+
+    def set_limit(self, limit: int) -> None:
+        self._limit = limit
+
+    def set_placeholder(self, page: QWidget) -> None:
+        """What stands in place of the answers while nothing is asked."""
+        self._answers.addWidget(page)
+        self._answers.setCurrentWidget(page)
+
+    # Asking
+
+    @Slot()
+    def focus_question(self) -> None:
+        self.question.setFocus()
+        self.question.selectAll()
+
+    @Slot(object)
+    def set_asked(self, asked: Asked) -> None:
+        self.question.setText(write(asked))
+        self.ask_now()
+        self.question.setFocus()
+
+    @Slot(str)
+    def set_text(self, text: str) -> None:
+        self.question.setText(text)
+        self.ask_now()
+
+    @Slot()
+    def _typed(self) -> None:
+        self._debounce.start()
+
+    @Slot(str)
+    def _changed(self, text: str) -> None:
+        asked = self.question.asked()
+        self.chips.show_filters(asked)
+        self.mode.setEnabled(asked.mode is None)
+
+    @Slot()
+    def ask_now(self) -> None:
+        """What stands in the box, at once."""
+        self._debounce.stop()
+        asked = self.question.asked()
+        self._similar = None
+        # Qt hands an enumeration of texts back as a text.
+        mode = asked.mode or Mode(self.mode.currentData())
+        self._query = Query(asked.text, self._limit, mode, asked.filters)
+        if not asked.text:
+            self._remember.stop()
+            self._clear()
+            self._answers.setCurrentIndex(self._answers.count() - 1)
+            self.emptied.emit()
+            return
+        self._answers.setCurrentWidget(self.splitter)
+        self._fresh, self._stage = True, None
+        self._remember.start()
+        self.asked.emit(self._query)
+
+    def _clear(self) -> None:
+        self.model.show(())
+        self.preview.clear()
+        self.message.clear()
+        self.warning.clear()
+
+    @Slot()
+    def _entered(self) -> None:
+        """Enter asks what was not asked yet; once answered it opens the best answer."""
+        if self._debounce.isActive() or not self.model.rowCount():
+            self.ask_now()
+        else:
+            self._remember_question()
+            self._to_answers()
+            self.open_current()
+
+    @Slot()
+    def find_similar(self) -> None:
+        if (row := self.current_row()) is None:
+            return
+        self._similar = row.hit
+        self._fresh, self._stage = True, None
+        self.wants_similar.emit(row.hit)
+
+    # Answers
+
+    @Slot(object)
+    def show_update(self, update: SearchUpdate) -> None:
+        """RECALL replaces what is shown; RERANKED moves it, and leaves the selection where it is."""
+        selected = self.current_row()
+        chosen = place_of(selected.hit) if selected and not self._fresh else None
+        if self._fresh:
+            self.model.show(update.hits)
+        else:
+            self.model.reorder(update.hits)
+        first = self._fresh
+        self._fresh, self._stage = False, update.stage
+        self._say(update)
+        number = next((n for n, hit in enumerate(self.model.hits) if chosen == place_of(hit)), 0)
+        # Whoever has not moved reads the best answer; whoever has keeps what was chosen.
+        if self.model.rowCount() and (first or chosen is None or not self.results.hasFocus()):
+            self.results.setCurrentIndex(self.model.index(0 if first or not self.results.hasFocus() else number))
+        for hit in update.hits if first else ():
+            self.wants_look.emit(hit)
+        if not self.model.rowCount():
+            self.preview.clear()
+
+    def _say(self, update: SearchUpdate) -> None:
+        count = len(update.hits)
+        if not count:
+            self.message.setText(self.tr("Nothing found."))
+        elif self._similar:
+            name = self._similar.symbol or self._similar.path
+            self.message.setText(self.tr("%n like {0}", "", count).format(name))
+        else:
+            read = self.tr(", read again") if update.stage is Stage.RERANKED else ""
+            self.message.setText(self.tr("%n answer(s)", "", count) + f" · {update.elapsed_ms:.0f} ms{read}")
+        said = [update.notice] if update.notice else []
+        if count and update.confidence is not None and update.confidence < UNLIKELY:
+            said.append(self.tr("Probably nothing here answers this."))
+        self.warning.setText("  ".join(said))
+
+    @Slot(object)
+    def show_failure(self, failure: Failure) -> None:
+        """A question that cannot be answered says so where its answers would stand."""
+        self.model.show(())
+        self.preview.clear()
+        self.message.clear()
+        self.warning.setText(" ".join(filter(None, (failure.message, failure.hint))))
+
+    @Slot(object, object)
+    def anchor(self, hit: Hit, anchor: Anchor) -> None:
+        """What became of a hit on disk."""
+        self.model.anchor(hit, anchor)
+        row = self.current_row()
+        if row and place_of(row.hit) == place_of(hit) and anchor.state is not Freshness.GONE:
+            words = frozenset() if self._similar else frozenset(view_question(self._query.text).terms)
+            self.preview.show_hit(hit, anchor, words)
+
+    @Slot()
+    def look_again(self) -> None:
+        """Whether what is shown still stands on disk."""
+        for hit in self.model.hits:
+            self.wants_look.emit(hit)
+
+    @Slot(QModelIndex, QModelIndex)
+    def _select(self, current: QModelIndex, before: QModelIndex) -> None:
+        if current.isValid():
+            self.wants_look.emit(self.model.row(current.row()).hit)
+        else:
+            self.preview.clear()
+
+    @Slot()
+    def _to_answers(self) -> None:
+        if not self.model.rowCount():
+            return
+        if not self.results.currentIndex().isValid():
+            self.results.setCurrentIndex(self.model.index(0))
+        self.results.setFocus()
+
+    def current_row(self) -> Row | None:
+        index = self.results.currentIndex()
+        return self.model.row(index.row()) if index.isValid() else None
+
+    def selected_rows(self) -> list[Row]:
+        """In the order in which they are shown."""
+        numbers = sorted(index.row() for index in self.results.selectionModel().selectedIndexes())
+        return [self.model.row(number) for number in numbers]
+
+    # What is done with an answer
+
+    @Slot()
+    def open_current(self) -> None:
+        for row in self.selected_rows() or filter(None, [self.current_row()]):
+            self._remember_question()
+            self.opens.emit(row)
+
+    @Slot()
+    def reveal_current(self) -> None:
+        if row := self.current_row():
+            self.reveals.emit(row)
+
+    @Slot()
+    def copy_code(self) -> None:
+        QGuiApplication.clipboard().setText("\n\n".join(row.hit.snippet for row in self.selected_rows()))
+
+    @Slot()
+    def copy_place(self) -> None:
+        places = (f"{row.hit.root}/{row.hit.path}:{row.start_line}" for row in self.selected_rows())
+        QGuiApplication.clipboard().setText("\n".join(places))
+
+    @Slot(QPoint)
+    def _menu(self, at: QPoint) -> None:
+        if self.current_row() is None:
+            return
+        menu = QMenu(self)
+        menu.addActions(self.actions_of_rows)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.results.viewport().mapToGlobal(at))
+
+    @Slot()
+    def _remember_question(self) -> None:
+        self._remember.stop()
+        self.past.history.ask(self.question.text())
+
+
+def _label(name: str) -> QLabel:
+    label = QLabel()
+    label.setObjectName(name)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(name == "warning")
+    return label
+
+
+def _timer(parent: QWidget, ms: int, slot: object) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(ms)
+    timer.timeout.connect(slot)
+    return timer

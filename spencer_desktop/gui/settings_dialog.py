@@ -1,0 +1,187 @@
+"""The settings, made of their one declaration: a page for each group, a control for each type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from spencer_desktop.core.settings import GROUPS, Settings, declared
+from spencer_desktop.gui.bridge import Opened
+
+
+class SettingsDialog(QDialog):
+    """Says what was changed when it is accepted."""
+
+    changed = Signal(object)
+    """dict: name → new value, of those that differ."""
+
+    def __init__(self, settings: Settings, opened: Opened | None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Settings"))
+        self.setMinimumWidth(560)
+        self._settings = settings
+        self.controls: dict[str, QWidget] = {}
+        self._read: dict[str, Callable[[], Any]] = {}
+        tabs = QTabWidget()
+        for group in GROUPS:
+            tabs.addTab(self._page(group, opened), group_title(group))
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        page = QVBoxLayout(self)
+        page.addWidget(tabs)
+        page.addWidget(buttons)
+
+    def _page(self, group: str, opened: Opened | None) -> QWidget:
+        page = QWidget()
+        form = QFormLayout(page)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.setVerticalSpacing(6)
+        for field in declared():
+            if field.metadata["group"] == group:
+                control = self._control(field)
+                control.setAccessibleName(title_of(field.name))
+                control.setAccessibleDescription(help_of(field))
+                form.addRow(title_of(field.name), control)
+                form.addRow("", _help(help_of(field)))
+        if group == "models":
+            unknown = self.tr("not loaded yet")
+            form.addRow(self.tr("Pack in use"), _plain(opened.pack if opened else unknown))
+            form.addRow(self.tr("Running"), _plain(opened.device if opened else unknown))
+            form.addRow(self.tr("Pack folder"), _plain(str(self._settings.pack_dir)))
+        return page
+
+    def _control(self, field: Field[Any]) -> QWidget:
+        value, name = getattr(self._settings, field.name), field.name
+        control: QWidget
+        if field.metadata["choices"]:
+            box = QComboBox()
+            for choice in field.metadata["choices"]:
+                box.addItem(choice_title(name, choice), choice)
+            box.setCurrentIndex(box.findData(value))
+            control, self._read[name] = box, box.currentData
+        elif type(field.default) is bool:
+            check = QCheckBox()
+            check.setChecked(value)
+            control, self._read[name] = check, check.isChecked
+        elif type(field.default) is int:
+            spin = QSpinBox()
+            spin.setRange(field.metadata["least"], field.metadata["most"])
+            spin.setValue(value)
+            control, self._read[name] = spin, spin.value
+        else:
+            line = QLineEdit(value)
+            control, self._read[name] = line, line.text
+        self.controls[name] = control
+        return control
+
+    def changes(self) -> Mapping[str, Any]:
+        """Name → value, of what differs from the settings as they are."""
+        now = {name: read() for name, read in self._read.items()}
+        return {name: value for name, value in now.items() if value != getattr(self._settings, name)}
+
+    @Slot()
+    def accept(self) -> None:
+        if found := self.changes():
+            self.changed.emit(found)
+        super().accept()
+
+
+def _help(words: str) -> QLabel:
+    label = _plain(words)
+    label.setObjectName("dim")
+    label.setWordWrap(True)
+    return label
+
+
+def _plain(words: str) -> QLabel:
+    label = QLabel(words)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _tr(words: str) -> str:
+    return QCoreApplication.translate("SettingsDialog", words)
+
+
+def group_title(group: str) -> str:
+    return {
+        "indexing": _tr("Indexing"),
+        "search": _tr("Search"),
+        "models": _tr("Models"),
+        "editor": _tr("Editor"),
+        "appearance": _tr("Appearance"),
+    }[group]
+
+
+def title_of(name: str) -> str:
+    """A setting's name for people; the name itself where it has none."""
+    return {
+        "max_file_mib": _tr("Largest file (MiB)"),
+        "include_vendored": _tr("Vendored and build folders"),
+        "include_generated": _tr("Generated files"),
+        "parse_seconds": _tr("Seconds to parse a file"),
+        "mode": _tr("Search by"),
+        "results": _tr("Answers"),
+        "candidates": _tr("Answers read again"),
+        "device": _tr("Device"),
+        "threads": _tr("Threads"),
+        "editor": _tr("Editor"),
+        "editor_command": _tr("Editor command"),
+        "theme": _tr("Theme"),
+        "code_font": _tr("Font of code"),
+        "code_font_size": _tr("Size of code"),
+        "language": _tr("Language"),
+        "tray": _tr("System tray"),
+    }.get(name, name)
+
+
+def help_of(field: Field[Any]) -> str:
+    """The declaration's own words, translated where the language has them."""
+    return QCoreApplication.translate("Settings", field.metadata["help"])
+
+
+def choice_title(name: str, choice: str) -> str:
+    """A choice for people; as it stands in the file where it has no other name."""
+    return {
+        ("mode", "hybrid"): _tr("Meaning and words"),
+        ("mode", "semantic"): _tr("Meaning"),
+        ("mode", "lexical"): _tr("Words"),
+        ("mode", "regex"): _tr("Pattern (regex)"),
+        ("device", "auto"): _tr("GPU if there is one, else CPU"),
+        ("device", "cpu"): "CPU",
+        ("device", "cuda"): "GPU (CUDA)",
+        ("theme", "system"): _tr("As the system"),
+        ("theme", "light"): _tr("Light"),
+        ("theme", "dark"): _tr("Dark"),
+        ("language", "system"): _tr("As the system"),
+        ("language", "en"): "English",
+        ("language", "de"): "Deutsch",
+        ("editor", "auto"): _tr("The first that is installed"),
+        ("editor", "vscode"): "Visual Studio Code",
+        ("editor", "jetbrains"): "JetBrains IDE",
+        ("editor", "zed"): "Zed",
+        ("editor", "sublime"): "Sublime Text",
+        ("editor", "emacs"): "Emacs",
+        ("editor", "nvim"): "Neovim",
+        ("editor", "vim"): "Vim",
+        ("editor", "system"): _tr("What the system opens it with"),
+        ("editor", "custom"): _tr("A command of your own"),
+    }.get((name, choice), choice)

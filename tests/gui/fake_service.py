@@ -1,0 +1,14 @@
+"""The indexing service with the models of the tests: `python -m tests.gui.fake_service DATA_DIR`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from spencer_desktop.core.settings import load_settings
+from spencer_desktop.service import Lines, Service
+from tests.e2e.harness import PackedFakes, engine_with
+
+if __name__ == "__main__":
+    settings = load_settings(data_dir=Path(sys.argv[1]))
+    Service(lambda: engine_with(PackedFakes(), settings), Lines(sys.stdout)).serve(sys.stdin)
