@@ -13,7 +13,6 @@ from spencer_desktop.core.text import terms
 from spencer_desktop.core.types import Hit
 from spencer_desktop.gui.code_view import CodeView
 from spencer_desktop.gui.coloring import Span, displayable
-from spencer_desktop.gui.results_delegate import freshness_words
 from spencer_desktop.gui.style import Theme
 
 # Of a file so many lines before and after the hit are shown: enough to read around, and never slow.
@@ -88,9 +87,8 @@ class Preview(QWidget):
         self.place.setText(f"{hit.path}:{anchor.start_line}–{anchor.end_line}")
         self.place.setToolTip("")
         current = anchor.state is Freshness.CURRENT
-        self.state.setText(
-            "" if current else self.tr("This code {0} it was indexed").format(freshness_words(anchor.state))
-        )
+        moved = self.tr("This code has moved since it was indexed.")
+        self.state.setText(self.tr("This code has changed since it was indexed.") if changed else moved)
         self.state.setVisible(not current)
         self._pages.setCurrentIndex(1)
         self.wants_colors.emit(self._shown, hit.language, hit.path)

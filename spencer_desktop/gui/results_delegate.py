@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
@@ -54,17 +54,17 @@ class ResultDelegate(QStyledItemDelegate):
         """The symbol, then its signature."""
         bold = QFont(self._code)
         bold.setBold(True)
-        name = row.hit.symbol or _title(row.hit.kind)
+        name = row.hit.symbol or (self.tr("lines") if row.hit.kind == "window" else row.hit.kind)
         _draw(painter, rect, name, bold, self._theme.text)
         _draw(painter, rect, row.hit.signature, self._code, self._theme.dim)
 
     def _where(self, painter: QPainter, rect: QRect, row: Row, font: QFont) -> None:
         """On the right why, on the left where."""
         theme = self._theme
-        for words, color in reversed(_reasons(row.hit.evidence, theme)):
+        for words, color in reversed(self._reasons(row.hit.evidence)):
             _draw(painter, rect, words, font, color, right=True)
         if row.anchor and row.anchor.state is not Freshness.CURRENT:
-            _draw(painter, rect, f"● {freshness_words(row.anchor.state)}", font, theme.warning, right=True)
+            _draw(painter, rect, f"● {self._freshness(row.anchor.state)}", font, theme.warning, right=True)
         place = f"{row.hit.path}:{row.start_line}–{row.end_line}"
         rest = f"{row.hit.repository} · {row.hit.language}"
         width = QFontMetrics(font).horizontalAdvance(rest) + _GAP
@@ -75,27 +75,19 @@ class ResultDelegate(QStyledItemDelegate):
         rect.setLeft(shown.left())
         _draw(painter, rect, rest, font, theme.dim)
 
+    def _freshness(self, state: Freshness) -> str:
+        return self.tr("moved") if state is Freshness.MOVED else self.tr("changed")
 
-def freshness_words(state: Freshness) -> str:
-    """What became of a hit, for the user."""
-    return {
-        Freshness.CURRENT: _tr("as indexed"),
-        Freshness.MOVED: _tr("moved since"),
-        Freshness.CHANGED: _tr("changed since"),
-        Freshness.GONE: _tr("gone"),
-    }[state]
-
-
-def _reasons(evidence: Evidence, theme: Theme) -> list[tuple[str, str]]:
-    """(words, color): by meaning, by words, and how far the second reading moved it."""
-    found = []
-    if evidence.cosine is not None:
-        found.append((_tr("meaning {0}").format(f"{max(evidence.cosine, 0.0):.0%}"), theme.dim))
-    if evidence.bm25 > 0:
-        found.append((_tr("words {0}").format(f"{evidence.bm25:.1f}"), theme.dim))
-    if evidence.logit is not None:
-        found.append((_tr("read again"), theme.good))
-    return found
+    def _reasons(self, evidence: Evidence) -> list[tuple[str, str]]:
+        """(words, color): by meaning, by words, and whether it was read again."""
+        found = []
+        if evidence.cosine is not None:
+            found.append((self.tr("meaning {0}").format(f"{max(evidence.cosine, 0.0):.0%}"), self._theme.dim))
+        if evidence.bm25 > 0:
+            found.append((self.tr("words {0}").format(f"{evidence.bm25:.1f}"), self._theme.dim))
+        if evidence.logit is not None:
+            found.append((self.tr("read again"), self._theme.good))
+        return found
 
 
 def _draw(
@@ -121,11 +113,3 @@ def _draw(
 def _one_line(text: str) -> str:
     """Names may hold line breaks and what else is not to be seen."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _title(kind: str) -> str:
-    return _tr("lines") if kind == "window" else kind
-
-
-def _tr(words: str) -> str:
-    return QCoreApplication.translate("ResultDelegate", words)

@@ -40,7 +40,7 @@ class SettingsDialog(QDialog):
         self._read: dict[str, Callable[[], Any]] = {}
         tabs = QTabWidget()
         for group in GROUPS:
-            tabs.addTab(self._page(group, opened), group_title(group))
+            tabs.addTab(self._page(group, opened), self._group_title(group))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
@@ -56,9 +56,9 @@ class SettingsDialog(QDialog):
         for field in declared():
             if field.metadata["group"] == group:
                 control = self._control(field)
-                control.setAccessibleName(title_of(field.name))
+                control.setAccessibleName(self._title(field.name))
                 control.setAccessibleDescription(help_of(field))
-                form.addRow(title_of(field.name), control)
+                form.addRow(self._title(field.name), control)
                 form.addRow("", _help(help_of(field)))
         if group == "models":
             unknown = self.tr("not loaded yet")
@@ -73,7 +73,7 @@ class SettingsDialog(QDialog):
         if field.metadata["choices"]:
             box = QComboBox()
             for choice in field.metadata["choices"]:
-                box.addItem(choice_title(name, choice), choice)
+                box.addItem(self._choice_title(name, choice), choice)
             box.setCurrentIndex(box.findData(value))
             control, self._read[name] = box, box.currentData
         elif type(field.default) is bool:
@@ -102,6 +102,64 @@ class SettingsDialog(QDialog):
             self.changed.emit(found)
         super().accept()
 
+    def _group_title(self, group: str) -> str:
+        return {
+            "indexing": self.tr("Indexing"),
+            "search": self.tr("Search"),
+            "models": self.tr("Models"),
+            "editor": self.tr("Editor"),
+            "appearance": self.tr("Appearance"),
+        }[group]
+
+    def _title(self, name: str) -> str:
+        """A setting's name for people; the name itself where it has none."""
+        return {
+            "max_file_mib": self.tr("Largest file (MiB)"),
+            "include_vendored": self.tr("Vendored and build folders"),
+            "include_generated": self.tr("Generated files"),
+            "parse_seconds": self.tr("Seconds to parse a file"),
+            "mode": self.tr("Search by"),
+            "results": self.tr("Answers"),
+            "candidates": self.tr("Answers read again"),
+            "device": self.tr("Device"),
+            "threads": self.tr("Threads"),
+            "editor": self.tr("Editor"),
+            "editor_command": self.tr("Editor command"),
+            "theme": self.tr("Theme"),
+            "code_font": self.tr("Font of code"),
+            "code_font_size": self.tr("Size of code"),
+            "language": self.tr("Language"),
+            "tray": self.tr("System tray"),
+        }.get(name, name)
+
+    def _choice_title(self, name: str, choice: str) -> str:
+        """A choice for people; as it stands in the file where it has no other name."""
+        return {
+            ("mode", "hybrid"): self.tr("Meaning and words"),
+            ("mode", "semantic"): self.tr("Meaning"),
+            ("mode", "lexical"): self.tr("Words"),
+            ("mode", "regex"): self.tr("Pattern (regex)"),
+            ("device", "auto"): self.tr("GPU if there is one, else CPU"),
+            ("device", "cpu"): "CPU",
+            ("device", "cuda"): "GPU (CUDA)",
+            ("theme", "system"): self.tr("As the system"),
+            ("theme", "light"): self.tr("Light"),
+            ("theme", "dark"): self.tr("Dark"),
+            ("language", "system"): self.tr("As the system"),
+            ("language", "en"): "English",
+            ("language", "de"): "Deutsch",
+            ("editor", "auto"): self.tr("The first that is installed"),
+            ("editor", "vscode"): "Visual Studio Code",
+            ("editor", "jetbrains"): "JetBrains IDE",
+            ("editor", "zed"): "Zed",
+            ("editor", "sublime"): "Sublime Text",
+            ("editor", "emacs"): "Emacs",
+            ("editor", "nvim"): "Neovim",
+            ("editor", "vim"): "Vim",
+            ("editor", "system"): self.tr("What the system opens it with"),
+            ("editor", "custom"): self.tr("A command of your own"),
+        }.get((name, choice), choice)
+
 
 def _help(words: str) -> QLabel:
     label = _plain(words)
@@ -117,71 +175,6 @@ def _plain(words: str) -> QLabel:
     return label
 
 
-def _tr(words: str) -> str:
-    return QCoreApplication.translate("SettingsDialog", words)
-
-
-def group_title(group: str) -> str:
-    return {
-        "indexing": _tr("Indexing"),
-        "search": _tr("Search"),
-        "models": _tr("Models"),
-        "editor": _tr("Editor"),
-        "appearance": _tr("Appearance"),
-    }[group]
-
-
-def title_of(name: str) -> str:
-    """A setting's name for people; the name itself where it has none."""
-    return {
-        "max_file_mib": _tr("Largest file (MiB)"),
-        "include_vendored": _tr("Vendored and build folders"),
-        "include_generated": _tr("Generated files"),
-        "parse_seconds": _tr("Seconds to parse a file"),
-        "mode": _tr("Search by"),
-        "results": _tr("Answers"),
-        "candidates": _tr("Answers read again"),
-        "device": _tr("Device"),
-        "threads": _tr("Threads"),
-        "editor": _tr("Editor"),
-        "editor_command": _tr("Editor command"),
-        "theme": _tr("Theme"),
-        "code_font": _tr("Font of code"),
-        "code_font_size": _tr("Size of code"),
-        "language": _tr("Language"),
-        "tray": _tr("System tray"),
-    }.get(name, name)
-
-
 def help_of(field: Field[Any]) -> str:
     """The declaration's own words, translated where the language has them."""
     return QCoreApplication.translate("Settings", field.metadata["help"])
-
-
-def choice_title(name: str, choice: str) -> str:
-    """A choice for people; as it stands in the file where it has no other name."""
-    return {
-        ("mode", "hybrid"): _tr("Meaning and words"),
-        ("mode", "semantic"): _tr("Meaning"),
-        ("mode", "lexical"): _tr("Words"),
-        ("mode", "regex"): _tr("Pattern (regex)"),
-        ("device", "auto"): _tr("GPU if there is one, else CPU"),
-        ("device", "cpu"): "CPU",
-        ("device", "cuda"): "GPU (CUDA)",
-        ("theme", "system"): _tr("As the system"),
-        ("theme", "light"): _tr("Light"),
-        ("theme", "dark"): _tr("Dark"),
-        ("language", "system"): _tr("As the system"),
-        ("language", "en"): "English",
-        ("language", "de"): "Deutsch",
-        ("editor", "auto"): _tr("The first that is installed"),
-        ("editor", "vscode"): "Visual Studio Code",
-        ("editor", "jetbrains"): "JetBrains IDE",
-        ("editor", "zed"): "Zed",
-        ("editor", "sublime"): "Sublime Text",
-        ("editor", "emacs"): "Emacs",
-        ("editor", "nvim"): "Neovim",
-        ("editor", "vim"): "Vim",
-        ("editor", "system"): _tr("What the system opens it with"),
-        ("editor", "custom"): _tr("A command of your own"),
-    }.get((name, choice), choice)
