@@ -667,6 +667,29 @@
         </message>
     </context>
     <context>
+        <name>Tray</name>
+        <message>
+            <source>Show the window</source>
+            <translation>Fenster zeigen</translation>
+        </message>
+        <message>
+            <source>Pause indexing</source>
+            <translation>Indizieren anhalten</translation>
+        </message>
+        <message>
+            <source>Quit</source>
+            <translation>Beenden</translation>
+        </message>
+        <message>
+            <source>SPENCER, indexing: {0} %</source>
+            <translation>SPENCER, indiziert: {0} %</translation>
+        </message>
+        <message>
+            <source>Resume indexing</source>
+            <translation>Indizieren fortsetzen</translation>
+        </message>
+    </context>
+    <context>
         <name>Welcome</name>
         <message>
             <source>Ask your own code a question</source>

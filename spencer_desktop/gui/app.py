@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QSettings, QTimer, QTranslator, Signal, Slot
+from PySide6.QtGui import QIcon
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 from PySide6.QtWidgets import QApplication
 
@@ -31,6 +32,9 @@ def run(settings: Settings, paths: Sequence[Path]) -> int:
     app.setApplicationName("spencer")
     app.setApplicationDisplayName("SPENCER")
     app.setDesktopFileName("spencer")
+    app.setWindowIcon(QIcon(str(resource_dir() / "icons/spencer.svg")))
+    # In the tray it goes on without a window.
+    app.setQuitOnLastWindowClosed(not settings.tray)
     wanted = [path.expanduser().absolute() for path in paths]
     instance = SingleInstance(settings.data_dir)
     if instance.hand_over(wanted):

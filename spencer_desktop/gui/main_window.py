@@ -9,7 +9,16 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QProcess, QSettings, Qt, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QMessageBox, QProgressBar, QStackedWidget, QToolBar
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QProgressBar,
+    QStackedWidget,
+    QSystemTrayIcon,
+    QToolBar,
+)
 
 from spencer_desktop import __version__
 from spencer_desktop.core.engine import RepositoryStatus
@@ -25,6 +34,7 @@ from spencer_desktop.gui.repos_view import ReposView
 from spencer_desktop.gui.results_model import Row
 from spencer_desktop.gui.search_view import SearchView
 from spencer_desktop.gui.settings_dialog import SettingsDialog
+from spencer_desktop.gui.tray import Tray
 from spencer_desktop.gui.welcome import Welcome
 
 Launch = Callable[[list[str]], bool]
@@ -68,6 +78,9 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._wire()
         self._remembered()
+        self._tray: Tray | None = None
+        if settings.tray and QSystemTrayIcon.isSystemTrayAvailable():
+            self._tray = self._put_in_tray()
 
     # Building
 
@@ -155,6 +168,15 @@ class MainWindow(QMainWindow):
         welcome.wants_folder.connect(repos.choose_folder)
         welcome.asks.connect(search.set_text)
 
+    def _put_in_tray(self) -> Tray:
+        tray = Tray(self.windowIcon(), self.repos)
+        tray.shows.connect(self._come_back)
+        tray.leaves.connect(self._quit)
+        self._bridge.progress.connect(tray.show_progress)
+        self._bridge.working.connect(tray.show_working)
+        tray.show()
+        return tray
+
     def _remembered(self) -> None:
         self.resize(1280, 800)
         if geometry := self._state.value("geometry"):
@@ -180,13 +202,17 @@ class MainWindow(QMainWindow):
         self.show_search.setChecked(number == 0)
         self.show_repos.setChecked(number == 1)
 
-    @Slot(object)
-    def come_forward(self, paths: list[Path]) -> None:
-        """A second start: this window, with the folders that were meant for it."""
+    @Slot()
+    def _come_back(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.show()
         self.raise_()
         self.activateWindow()
+
+    @Slot(object)
+    def come_forward(self, paths: list[Path]) -> None:
+        """A second start: this window, with the folders that were meant for it."""
+        self._come_back()
         if paths:
             self.add_folders(paths)
 
@@ -336,9 +362,18 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _quit(self) -> None:
+        if self._tray is not None:
+            self._tray.hide()
+            self._tray = None
         self.close()
+        # Hidden in the tray it is no last window that closes.
+        QApplication.quit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if self._tray is not None:
+            event.ignore()
+            self.hide()
+            return
         self._state.setValue("geometry", self.saveGeometry())
         self._state.setValue("splitter", self.search.splitter.saveState())
         self._state.sync()

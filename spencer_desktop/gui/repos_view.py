@@ -96,7 +96,7 @@ class ReposView(QWidget):
         super().__init__()
         self._repositories: list[RepositoryStatus] = []
         self._paused: set[str] = set()
-        self._all_paused = False
+        self.all_paused = False
         self._read_since = (0.0, 0)
         self.table = Table(
             [
@@ -196,7 +196,7 @@ class ReposView(QWidget):
     def _state(self, status: RepositoryStatus) -> str:
         if not status.present:
             return self.tr("folder is missing")
-        if self._all_paused or status.repository.name in self._paused:
+        if self.all_paused or status.repository.name in self._paused:
             return self.tr("paused")
         if status.repository.indexed_at is None:
             return self.tr("being read")
@@ -235,7 +235,7 @@ class ReposView(QWidget):
         working = state == "working"
         if not working:
             self._read_since = (0.0, 0)
-            self.doing.setText(self.tr("Paused.") if self._all_paused else self.tr("Nothing to do."))
+            self.doing.setText(self.tr("Paused.") if self.all_paused else self.tr("Nothing to do."))
         self.bar.setVisible(working)
 
     @Slot(object)
@@ -271,8 +271,8 @@ class ReposView(QWidget):
         self.refresh.setEnabled(bool(self._repositories))
         paused = current is not None and current.repository.name in self._paused
         self.pause.setText(self.tr("&Resume") if paused else self.tr("&Pause"))
-        self.pause.setEnabled(current is not None and not self._all_paused)
-        self.pause_all.setText(self.tr("Resume a&ll") if self._all_paused else self.tr("Pause a&ll"))
+        self.pause.setEnabled(current is not None and not self.all_paused)
+        self.pause_all.setText(self.tr("Resume a&ll") if self.all_paused else self.tr("Pause a&ll"))
 
     @Slot()
     def choose_folder(self) -> None:
@@ -295,8 +295,8 @@ class ReposView(QWidget):
 
     @Slot()
     def toggle_all(self) -> None:
-        self._all_paused = not self._all_paused
-        self.pauses.emit(None, "pause" if self._all_paused else "resume")
+        self.all_paused = not self.all_paused
+        self.pauses.emit(None, "pause" if self.all_paused else "resume")
         self.show_repositories(self._repositories)
 
     @Slot()

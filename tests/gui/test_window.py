@@ -382,3 +382,22 @@ def test_the_context_menu_offers_all_that_can_be_done(opened: Opened, project: P
     assert menu is not None
     assert len(menu.actions()) == 5
     menu.close()
+
+
+def test_the_tray_says_how_far_it_is_and_pauses(opened: Opened, project: Path) -> None:
+    opened.index(project)
+    tray = opened.window._put_in_tray()
+    tray.show_progress({"done": 1, "total": 4})
+    assert "25 %" in tray.toolTip()
+    tray.show_working("idle")
+    assert tray.toolTip() == "SPENCER"
+    tray.pause.trigger()
+    assert opened.window.repos.table.row(0)[1] == "paused"
+    assert tray.pause.text() == "Resume indexing"
+    opened.window._tray = tray
+    opened.window.close()
+    assert opened.window.isHidden()
+    tray.shows.emit()
+    assert opened.window.isVisible()
+    opened.window._tray = None
+    tray.hide()
