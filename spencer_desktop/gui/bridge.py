@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import UserError
@@ -23,6 +23,8 @@ from spencer_desktop.core.types import Filters, Hit, Query
 from spencer_desktop.gui.coloring import spans
 from spencer_desktop.gui.failure import Failure
 from spencer_desktop.gui.service_process import ServiceProcess, service_command
+
+_COUNT_MS = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,10 @@ class Bridge(QObject):
         self._wire()
         self._service = ServiceProcess(service or service_command(settings))
         self._service.heard.connect(self._hear)
+        # How far each repository is, while the service is at work.
+        self._counting = QTimer(self)
+        self._counting.setInterval(_COUNT_MS)
+        self._counting.timeout.connect(self.list_repositories)
         self._service.broke.connect(self.failed)
 
     def _wire(self) -> None:
@@ -244,6 +250,7 @@ class Bridge(QObject):
     def stop(self) -> None:
         """At once, whatever runs: what is done by then is kept."""
         self._token.newest += 1
+        self._counting.stop()
         self._service.stop()
         self._close.emit()
         for thread in (self._thread, self._reading):
@@ -326,6 +333,7 @@ class Bridge(QObject):
             self.removed.emit(event)
             self.list_repositories()
         elif kind in ("working", "idle"):
+            (self._counting.start if kind == "working" else self._counting.stop)()
             self.working.emit(kind)
         else:
             self.failed.emit(Failure(event["message"], event["hint"], event["details"]))

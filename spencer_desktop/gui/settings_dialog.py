@@ -50,7 +50,11 @@ class SettingsDialog(QDialog):
 
     def _page(self, group: str, opened: Opened | None) -> QWidget:
         page = QWidget()
-        form = QFormLayout(page)
+        # The form keeps its height, or its rows would be drawn apart.
+        outer = QVBoxLayout(page)
+        form = QFormLayout()
+        outer.addLayout(form)
+        outer.addStretch()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.setVerticalSpacing(6)
         for field in declared():

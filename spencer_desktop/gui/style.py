@@ -153,6 +153,8 @@ def _sheet(theme: Theme) -> str:
         background: {theme.window}; border: none; border-bottom: 1px solid {theme.border}; spacing: 6px; padding: 4px;
     }}
     QToolButton#chip {{ border-radius: 11px; padding: 2px 10px; background: {theme.selection}; }}
+    QProgressBar {{ border: none; border-radius: 4px; background: {theme.raised}; }}
+    QProgressBar::chunk {{ border-radius: 4px; background: {theme.accent}; }}
     QLabel#dim {{ color: {theme.dim}; }}
     QLabel#warning {{ color: {theme.warning}; }}
     QLabel#error {{ color: {theme.error}; }}
