@@ -285,7 +285,10 @@ class Run(Inputs):
         )
 
         def save() -> None:
-            scale = config.recall_scale or self.validation.best_scale(scorer, recalls)
+            scale = config.recall_scale
+            # The head "late" has the full encoder's cosine in it, beside which a student's is noise.
+            if not scale and config.head != "late":
+                scale = self.validation.best_scale(scorer, recalls)
             (stage.folder / _SCALE_NAME).write_text(json.dumps(scale), encoding="utf-8")
             write_weights(scorer, stage.folder)
 

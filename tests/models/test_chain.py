@@ -452,6 +452,17 @@ def test_ways_of_reranking_stand_side_by_side(done: tuple[Job, list[str]]) -> No
     assert float(rows[1][2]) == pytest.approx(run.validation.mean_mrr(recalls, logits, 5, 0.0), abs=1e-4)
 
 
+def test_a_late_re_ranker_needs_no_recall_score_beside_it(done: tuple[Job, list[str]], tmp_path: Path) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    recipe = tmp_path / "late.toml"
+    text = job.recipe.read_text().replace(
+        "[cross]\n", '[cross]\ndata = "groups"\nstart = "dual"\nhead = "late"\njoint = 1\n'
+    )
+    recipe.write_text(text)
+    assert Run(read_recipe(recipe), corpus, job.work, print).recall_scale == 0.0
+
+
 def test_students_stand_side_by_side(done: tuple[Job, list[str]], tmp_path: Path) -> None:
     job, _ = done
     (corpus,) = job.work.glob("corpus-*")
