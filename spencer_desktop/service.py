@@ -20,13 +20,14 @@ Paths are text with undecodable bytes as lone surrogates, escaped as JSON does.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +36,7 @@ from typing import Any, TextIO
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.indexer import IndexProgress
+from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.settings import Settings
 
 Event = dict[str, Any]
@@ -52,11 +54,12 @@ class Service:
         self._open_engine = open_engine
         self._say = say
         self._changed = threading.Condition()
-        self._todo: deque[Mapping[str, Any]] = deque()
+        self._todo: deque[Event] = deque()
         self._stopped = False
         self._paused = False
         self._paused_repositories: set[str] = set()
-        self._running: frozenset[str] = frozenset()
+        # What runs is to end where it is, because something goes before it or it shall not run at all.
+        self._interrupted = False
 
     def serve(self, lines: Iterable[str]) -> None:
         """Until told to stop, or the input ends; what is done by then is kept."""
@@ -77,27 +80,35 @@ class Service:
         except (ValueError, KeyError, TypeError):
             self._say(_failure(UserError(f"This is no command: {line.strip()[:200]}")))
             return True
-        do = command["do"]
-        if do in ("pause", "resume"):
-            self._tell(lambda: self._pause(command.get("repository"), paused=do == "pause"))
-        elif do != "stop":
-            self._tell(lambda: self._todo.append(command))
-        return bool(do != "stop")
+        if command["do"] == "stop":
+            return False
+        self._tell(lambda: self._heed(command))
+        return True
 
     def _tell(self, change: Callable[[], None]) -> None:
         with self._changed:
             change()
             self._changed.notify_all()
 
-    def _pause(self, repository: str | None, *, paused: bool) -> None:
-        if repository is None:
-            self._paused = paused
-        elif paused:
+    def _heed(self, command: Event) -> None:
+        do, repository = command["do"], command.get("repository")
+        if do == "index":
+            self._queue(command)
+        elif do == "remove":
+            self._todo.appendleft(command)
+        elif repository is None:
+            self._paused = do == "pause"
+        elif do == "pause":
             self._paused_repositories.add(repository)
         else:
             self._paused_repositories.discard(repository)
-        if not paused:
-            self._todo.append(_EVERYTHING)
+        if do == "resume":
+            self._queue(_EVERYTHING)
+        self._interrupted = self._interrupted or do in ("pause", "remove")
+
+    def _queue(self, command: Event, *, first: bool = False) -> None:
+        if command not in self._todo:
+            (self._todo.appendleft if first else self._todo.append)(command)
 
     def _work(self) -> None:
         engine: Engine | None = None
@@ -116,32 +127,42 @@ class Service:
             if engine:
                 engine.close()
 
-    def _next(self) -> Mapping[str, Any] | None:
-        """Waits for something to do; None once stopped."""
+    def _next(self) -> Event | None:
+        """Waits for something that may be done; None once stopped. While all is paused, that is a removal only."""
         with self._changed:
-            while not self._stopped and (not self._todo or (self._paused and self._todo[0]["do"] == "index")):
+            while True:
+                if self._stopped:
+                    return None
+                for command in self._todo:
+                    if command["do"] == "remove" or not self._paused:
+                        self._todo.remove(command)
+                        self._interrupted = False
+                        return command
                 self._changed.wait()
-            return None if self._stopped else self._todo.popleft()
 
-    def _do(self, engine: Engine, command: Mapping[str, Any]) -> None:
+    def _do(self, engine: Engine, command: Event) -> None:
         if command["do"] == "remove":
             removed = engine.remove(command["repository"])
+            self._tell(lambda: self._forget(removed))
             self._say({"event": "removed", "name": removed.name, "root": str(removed.root)})
             return
-        paths = engine.register([Path(path) for path in command["paths"]])
-        known = [status.repository for status in engine.repositories()]
-        chosen = [r for r in known if r.name not in self._paused_repositories and (not paths or r.root in paths)]
-        if not chosen:
-            return
-        self._running = frozenset(r.name for r in chosen)
-        report = engine.index([r.root for r in chosen], progress=self._progress(), cancelled=self._interrupted)
+        report = engine.index(
+            [Path(path) for path in command["paths"]],
+            without=frozenset(self._paused_repositories),
+            progress=self._progress(),
+            cancelled=lambda: self._stopped or self._interrupted,
+        )
         self._say({"event": "indexed", **asdict(report)})
         if report.stopped:
-            # What was paused is left out when its turn comes, or waits for as long as all is paused.
-            self._tell(lambda: self._todo.appendleft(command))
+            self._tell(lambda: self._queue(command, first=True))
 
-    def _interrupted(self) -> bool:
-        return self._stopped or self._paused or not self._running.isdisjoint(self._paused_repositories)
+    def _forget(self, removed: Repository) -> None:
+        """Nothing that still waits may bring it back, and a folder of its name is another one."""
+        self._paused_repositories.discard(removed.name)
+        for command in [c for c in self._todo if c["do"] == "index" and c["paths"]]:
+            self._todo.remove(command)
+            if paths := [path for path in command["paths"] if Path(os.path.realpath(path)) != removed.root]:
+                self._queue({**command, "paths": paths}, first=True)
 
     def _progress(self) -> Callable[[IndexProgress], None]:
         last = 0.0

@@ -71,6 +71,17 @@
         </message>
     </context>
     <context>
+        <name>Launcher</name>
+        <message>
+            <source>Choose another editor in the settings.</source>
+            <translation>Wählen Sie in den Einstellungen einen anderen Editor.</translation>
+        </message>
+        <message>
+            <source>{0} cannot be started</source>
+            <translation>{0} lässt sich nicht starten</translation>
+        </message>
+    </context>
+    <context>
         <name>MainWindow</name>
         <message>
             <source>Progress of indexing</source>
@@ -123,14 +134,6 @@
         <message>
             <source>&amp;Help</source>
             <translation>&amp;Hilfe</translation>
-        </message>
-        <message>
-            <source>Choose another editor in the settings.</source>
-            <translation>Wählen Sie in den Einstellungen einen anderen Editor.</translation>
-        </message>
-        <message>
-            <source>{0} cannot be started</source>
-            <translation>{0} lässt sich nicht starten</translation>
         </message>
         <message>
             <source>Some of this takes effect when the program is started again.</source>

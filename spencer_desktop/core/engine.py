@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -65,18 +65,23 @@ class Engine:
         self,
         paths: Sequence[Path],
         *,
+        without: Collection[str] = (),
         progress: Progress = lambda _: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> IndexReport:
         """Register the folders `paths` and bring them up to date; without paths, every registered folder.
 
-        A folder is known by its real path, however it is spelled. Raises UserError for a path that is not a folder,
-        EnvironmentFault when the index cannot be written.
+        A folder is known by its real path, however it is spelled; repositories named in `without` are left as they are.
+        Raises UserError for a path that is not a folder, EnvironmentFault when the index cannot be written.
         """
         roots = [discover_root(path) for path in paths]
         with self._writer() as index:
-            _register(index, roots)
-            chosen = [r for r in index.catalog.repositories() if not roots or r.root in roots]
+            for root in roots:
+                known = index.catalog.repositories()
+                if all(r.root != root for r in known):
+                    index.register(root, _free_name(root, {r.name for r in known}))
+            registered = index.catalog.repositories()
+            chosen = [r for r in registered if r.name not in without and (not roots or r.root in roots)]
             indexer = Indexer(
                 index,
                 lambda: self.models.code_encoder,
@@ -86,14 +91,6 @@ class Engine:
                 cancelled=cancelled,
             )
             return indexer.run(chosen)
-
-    def register(self, paths: Sequence[Path]) -> list[Path]:
-        """The real paths of these folders, which are known from now on; nothing is read yet. Raises as `index` does."""
-        roots = [discover_root(path) for path in paths]
-        if roots:
-            with self._writer() as index:
-                _register(index, roots)
-        return roots
 
     def remove(self, name_or_path: str) -> Repository:
         """Forget a repository: its text, its vectors, its registration. Its files on disk are not touched."""
@@ -189,13 +186,6 @@ class _Rereading:
 
 def _present(root: Path) -> bool:
     return os.path.isdir(root)  # noqa: PTH112 - `Path.is_dir` raises where a parent may not be looked into
-
-
-def _register(index: Index, roots: Sequence[Path]) -> None:
-    for root in roots:
-        known = index.catalog.repositories()
-        if all(r.root != root for r in known):
-            index.register(root, _free_name(root, {r.name for r in known}))
 
 
 def _free_name(root: Path, taken: set[str]) -> str:

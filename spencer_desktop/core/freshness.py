@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from spencer_desktop.core.files import DEFAULT_LIMITS, FileUnavailable, WalkLimits, read_file
+from spencer_desktop.core.files import DEFAULT_LIMITS, VANISHED, FileUnavailable, WalkLimits, read_file
 from spencer_desktop.core.types import Hit, SkippedFile
 
 
@@ -38,8 +38,10 @@ def look(hit: Hit, limits: WalkLimits = DEFAULT_LIMITS) -> Anchor:
     """Reads the file of a hit as the indexer would."""
     try:
         content = read_file(Path(hit.root), hit.path, limits)
-    except FileUnavailable:
-        return Anchor(Freshness.GONE, hit.start_line, hit.end_line, "")
+    except FileUnavailable as error:
+        # Being saved, or locked for the moment, it is not gone.
+        state = Freshness.GONE if error.reason == VANISHED else Freshness.CHANGED
+        return Anchor(state, hit.start_line, hit.end_line, "")
     # What must not be indexed any more is not shown either.
     if isinstance(content, SkippedFile):
         return Anchor(Freshness.GONE, hit.start_line, hit.end_line, "")
@@ -48,7 +50,7 @@ def look(hit: Hit, limits: WalkLimits = DEFAULT_LIMITS) -> Anchor:
 
 def anchored(hit: Hit, text: str) -> Anchor:
     """Where a hit stands in a file with this `text`; of several equal places the nearest to where it stood."""
-    places = [line for line in _lines_of(hit.snippet, text)]
+    places = list(_lines_of(hit.snippet, text)) if hit.snippet else [hit.snippet_line]
     if not places:
         last = text.count("\n") + 1
         return Anchor(Freshness.CHANGED, min(hit.start_line, last), min(hit.end_line, last), text)

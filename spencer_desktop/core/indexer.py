@@ -96,7 +96,8 @@ class Indexer:
         self._parse_seconds = parse_seconds
         self._limits_text = f"{limits!r}, parse_seconds={parse_seconds:g}"
         self._progress = progress
-        self._cancelled = cancelled
+        self._asked_to_stop = cancelled
+        self._stopping = False
         self._report = IndexReport()
 
     def run(self, repositories: list[Repository]) -> IndexReport:
@@ -122,6 +123,11 @@ class Indexer:
         report.text_seconds, report.encode_seconds = read - began, time.perf_counter() - read
         report.stopped = self._cancelled()
         return report
+
+    def _cancelled(self) -> bool:
+        """Once asked to stop, a run stops, though it be taken back: what it did not see is not gone."""
+        self._stopping = self._stopping or self._asked_to_stop()
+        return self._stopping
 
     def _read(self, repository: Repository, worker: ChunkWorker) -> None:
         state = self._walk(repository)

@@ -142,7 +142,8 @@ def save_settings(changes: Mapping[str, Any], *, file: Path | None = None) -> No
     What is set to its default leaves the file. Raises UserError for a value that cannot be, EnvironmentFault when the
     file cannot be written.
     """
-    path = file or config_file()
+    # Through a link to the file that it stands for: a folder of dotfiles, perhaps.
+    path = Path(os.path.realpath(file or config_file()))
     _checked(path, changes)
     defaults = {f.name: f.default for f in declared()}
     try:

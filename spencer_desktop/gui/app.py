@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -33,8 +34,9 @@ def run(settings: Settings, paths: Sequence[Path]) -> int:
     app.setApplicationDisplayName("SPENCER")
     app.setDesktopFileName("spencer")
     app.setWindowIcon(QIcon(str(resource_dir() / "icons/spencer.svg")))
-    # In the tray it goes on without a window.
-    app.setQuitOnLastWindowClosed(not settings.tray)
+    # Before anything else makes it, readable by all.
+    with suppress(OSError):
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     wanted = [path.expanduser().absolute() for path in paths]
     instance = SingleInstance(settings.data_dir)
     if instance.hand_over(wanted):
@@ -43,6 +45,8 @@ def run(settings: Settings, paths: Sequence[Path]) -> int:
     style.apply(app, style.theme_for(settings.theme))
     bridge = Bridge(settings)
     window = MainWindow(settings, bridge, QSettings(str(settings.data_dir / "window.ini"), QSettings.Format.IniFormat))
+    # In the tray it goes on without a window.
+    app.setQuitOnLastWindowClosed(not window.in_tray)
     catcher = Catcher()
     catcher.caught.connect(window.show_failure)
     sys.excepthook = catcher.catch

@@ -13,8 +13,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
-from spencer_desktop.core.engine import Engine
-from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.engine import Engine, RepositoryStatus
+from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.files import WalkLimits
 from spencer_desktop.core.freshness import look
 from spencer_desktop.core.index import has_catalog
@@ -25,6 +25,7 @@ from spencer_desktop.gui.failure import Failure
 from spencer_desktop.gui.service_process import ServiceProcess, service_command
 
 _COUNT_MS = 1_500
+_THREAD_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,15 @@ class _Answerer(QObject):
 
     @Slot()
     def list_repositories(self) -> None:
+        found: list[RepositoryStatus] = []
+
         def work() -> None:
             engine = self._ready()
-            self.repositories.emit(engine.repositories() if has_catalog(engine.settings.data_dir) else [])
+            if has_catalog(engine.settings.data_dir):
+                found.extend(engine.repositories())
 
         self._reporting(0, work)
+        self.repositories.emit(found)
 
     @Slot(str)
     def list_skipped(self, name: str) -> None:
@@ -134,12 +139,16 @@ class _Reader(QObject):
     colored = Signal(str, object)
     failed = Signal(int, object)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, token: _Token) -> None:
         super().__init__()
+        self._token = token
         self._limits = WalkLimits(max_bytes=settings.max_file_mib << 20, include_vendored=True, include_generated=True)
 
-    @Slot(object)
-    def look(self, hit: Hit) -> None:
+    @Slot(int, object)
+    def look(self, token: int, hit: Hit) -> None:
+        # Answers to an old question are nobody's concern any more.
+        if token != self._token.newest:
+            return
         try:
             self.looked.emit(hit, look(hit, self._limits))
         except Exception as error:  # noqa: BLE001 - a worker always reports
@@ -186,7 +195,7 @@ class Bridge(QObject):
 
     _ask = Signal(int, object)
     _ask_similar = Signal(int, object)
-    _look = Signal(object)
+    _look = Signal(int, object)
     _color = Signal(str, str, str)
     _list = Signal()
     _list_skipped = Signal(str)
@@ -204,13 +213,14 @@ class Bridge(QObject):
         super().__init__()
         self._settings = settings
         self._token = _Token()
+        self._listing = self._listed_again = False
         self._thread = QThread()
         self._thread.setObjectName("answers")
         self._answerer = _Answerer(settings, self._token, open_engine)
         self._answerer.moveToThread(self._thread)
         self._reading = QThread()
         self._reading.setObjectName("files")
-        self._reader = _Reader(settings)
+        self._reader = _Reader(settings, self._token)
         self._reader.moveToThread(self._reading)
         self._wire()
         self._service = ServiceProcess(service or service_command(settings))
@@ -235,17 +245,24 @@ class Bridge(QObject):
         self._list.connect(answerer.list_repositories)
         self._list_skipped.connect(answerer.list_skipped)
         answerer.opened.connect(self.opened)
-        answerer.repositories.connect(self.repositories)
+        answerer.repositories.connect(self._pass_repositories)
         answerer.skipped.connect(self.skipped)
         answerer.updated.connect(self._pass_update)
         answerer.done.connect(self._pass_done)
         answerer.failed.connect(self._pass_failure)
 
     def start(self) -> None:
-        """Loads models in the background and brings every registered folder up to date."""
+        """Loads the models in the background and brings every registered folder up to date."""
         self._thread.start()
         self._reading.start()
         self._open.emit()
+        try:
+            known = has_catalog(self._settings.data_dir)
+        except SpencerError as error:
+            self.failed.emit(Failure.of(error))
+            return
+        if known:
+            self.index([])
 
     def stop(self) -> None:
         """At once, whatever runs: what is done by then is kept."""
@@ -255,7 +272,7 @@ class Bridge(QObject):
         self._close.emit()
         for thread in (self._thread, self._reading):
             thread.quit()
-            thread.wait()
+            thread.wait(_THREAD_MS)
 
     # Questions
 
@@ -275,7 +292,7 @@ class Bridge(QObject):
 
     @Slot(object)
     def look(self, hit: Hit) -> None:
-        self._look.emit(hit)
+        self._look.emit(self._token.newest, hit)
 
     @Slot(str, str, str)
     def color(self, text: str, language: str, path: str) -> None:
@@ -302,7 +319,18 @@ class Bridge(QObject):
 
     @Slot()
     def list_repositories(self) -> None:
-        self._list.emit()
+        """Once, however often it is asked for before the answer: on a large index it takes its time."""
+        self._listed_again = self._listing
+        if not self._listing:
+            self._listing = True
+            self._list.emit()
+
+    @Slot(object)
+    def _pass_repositories(self, found: object) -> None:
+        self._listing = False
+        self.repositories.emit(found)
+        if self._listed_again:
+            self.list_repositories()
 
     @Slot(str)
     def list_skipped(self, name: str) -> None:

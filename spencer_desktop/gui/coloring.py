@@ -12,6 +12,7 @@ from pygments.util import ClassNotFound
 # Where a line is longer than people write them, some lexers take seconds, and nobody reads colors.
 _MAX_LINE = 2_000
 _MAX_CHARS = 400_000
+_MAX_SHOWN = 4_000
 
 _ALIASES = {"csharp": "c#", "objectivec": "objective-c", "vue": "html", "svelte": "html"}
 
@@ -26,8 +27,9 @@ class Span:
 
 
 def displayable(text: str) -> str:
-    """The text with one line for each of the index's: what else would break a line is shown as a space."""
-    plain = text.replace("\r\n", "\n")
+    """The text with one line for each of the index's, cut where nobody reads on; what else would break a line is shown
+    as a space."""
+    plain = "\n".join(line[:_MAX_SHOWN] for line in text.replace("\r\n", "\n").split("\n"))
     return plain.translate(
         dict.fromkeys((0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029, 0xFDD0, 0xFDD1), " ")
     )

@@ -46,6 +46,9 @@ EDITORS: Mapping[str, Editor] = MappingProxyType(
 )
 """Key, as it stands in the settings → editor; beside them `CUSTOM` and `SYSTEM`."""
 
+# What a batch file, or the terminal of Windows, would not leave alone in a name.
+_BATCH_MARKS = frozenset('&|<>^%!();"')
+
 # What each terminal wants before the command that it is to run.
 _TERMINALS = {
     "ghostty": ("-e",),
@@ -87,11 +90,29 @@ def command(key: str, template: str, path: Path, line: int, which: Which = shuti
     if key not in EDITORS:
         raise UserError(f"There is no editor {key!r}", hint=f"Known are {', '.join((*EDITORS, SYSTEM, CUSTOM))}.")
     editor = EDITORS[key]
-    program = next((found for name in editor.programs if (found := which(name))), None)
+    program = _program(editor, which)
     if program is None:
         raise UserError(f"{editor.title} is not installed, or not on the PATH ({editor.programs[0]})", hint=_HINT)
     argv = [program, *(_filled(argument, path, line) for argument in editor.arguments)]
-    return [*_terminal(which), *argv] if editor.in_terminal else argv
+    argv = [*_terminal(which), *argv] if editor.in_terminal else argv
+    if _is_batch(argv[0]) and _BATCH_MARKS.intersection(str(path)):
+        raise UserError(
+            f"{editor.title} cannot be given the name {path}: Windows would read commands in it", hint=_HINT
+        )
+    return argv
+
+
+def _program(editor: Editor, which: Which) -> str | None:
+    found = next((found for name in editor.programs if (found := which(name))), None)
+    if found and _is_batch(found):
+        # Windows hands batch files to its shell; the program that they start stands above them.
+        above = Path(found).parent.parent / f"{editor.title.split()[-1]}.exe"
+        return str(above) if above.exists() else found
+    return found
+
+
+def _is_batch(program: str) -> bool:
+    return program.lower().endswith((".cmd", ".bat"))
 
 
 def system_command(path: Path) -> list[str]:
@@ -105,7 +126,7 @@ def reveal_command(path: Path) -> list[str]:
     """Shows the file in the file manager, selected where that can be asked for."""
     if sys.platform == "darwin":
         return ["open", "-R", str(path)]
-    return ["explorer", f"/select,{path}"] if os.name == "nt" else ["xdg-open", str(path.parent)]
+    return ["explorer", "/select,", str(path)] if os.name == "nt" else ["xdg-open", str(path.parent)]
 
 
 def _custom(template: str, path: Path, line: int) -> list[str]:

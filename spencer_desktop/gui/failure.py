@@ -16,6 +16,11 @@ class Failure:
     hint: str
     details: str
 
+    @property
+    def words(self) -> str:
+        """What went wrong and what to do, in one line."""
+        return " ".join(filter(None, (self.message, self.hint)))
+
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         if isinstance(error, SpencerError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _MOST = 200
@@ -52,4 +53,5 @@ class History:
             fresh.write_text(json.dumps({"asked": self.asked, "saved": self.saved}, indent=1), "utf-8")
             os.replace(fresh, self._path)  # noqa: PTH105 - over one that is there, on Windows too
         except OSError:
-            fresh.unlink(missing_ok=True)
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QProcess, QSettings, Qt, Slot
+from PySide6.QtCore import QEvent, QSettings, Qt, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
@@ -25,26 +25,19 @@ from spencer_desktop.core.engine import RepositoryStatus
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.settings import Settings, save_settings
 from spencer_desktop.core.types import Filters, Hit, Mode
-from spencer_desktop.gui import editors, style
+from spencer_desktop.gui import style
 from spencer_desktop.gui.bridge import Bridge, Opened
 from spencer_desktop.gui.failure import Failure
 from spencer_desktop.gui.history import History
+from spencer_desktop.gui.launcher import Launch, Launcher, start_detached
 from spencer_desktop.gui.report import ReportDialog
 from spencer_desktop.gui.repos_view import ReposView
-from spencer_desktop.gui.results_model import Row
 from spencer_desktop.gui.search_view import SearchView
 from spencer_desktop.gui.settings_dialog import SettingsDialog
 from spencer_desktop.gui.tray import Tray
 from spencer_desktop.gui.welcome import Welcome
 
-Launch = Callable[[list[str]], bool]
-"""Starts a program and leaves it alone; whether it could be started."""
-
 _HEARD_MS = 8_000
-
-
-def start_detached(argv: list[str]) -> bool:
-    return bool(QProcess.startDetached(argv[0], argv[1:])[0])
 
 
 class MainWindow(QMainWindow):
@@ -63,9 +56,9 @@ class MainWindow(QMainWindow):
         self._settings = settings
         self._bridge = bridge
         self._state = state
-        self._launch = launch
         self._config = config
         self._opened: Opened | None = None
+        self.launcher = Launcher(settings, launch)
         theme, code = style.theme_for(settings.theme), style.code_font(settings.code_font, settings.code_font_size)
         history = History(settings.data_dir / "history.json")
         self.search = SearchView(theme, code, history, limit=settings.results)
@@ -132,6 +125,7 @@ class MainWindow(QMainWindow):
         action = QAction(words, self)
         action.setShortcut(QKeySequence(keys))
         action.setCheckable(checkable)
+        action.setAutoRepeat(False)
         action.triggered.connect(slot)
         self.addAction(action)
         return action
@@ -142,11 +136,13 @@ class MainWindow(QMainWindow):
         search.emptied.connect(bridge.forget_question)
         search.wants_similar.connect(self._ask_similar)
         search.wants_look.connect(bridge.look)
-        search.opens.connect(self.open_in_editor)
-        search.reveals.connect(self.reveal)
+        search.opens.connect(self.launcher.open)
+        search.reveals.connect(self.launcher.reveal)
+        self.launcher.failed.connect(self.show_failure)
         search.preview.wants_colors.connect(bridge.color)
         bridge.updated.connect(search.show_update)
         bridge.question_failed.connect(search.show_failure)
+        bridge.question_failed.connect(self._report_bug)
         bridge.looked.connect(search.anchor)
         bridge.colored.connect(search.preview.color)
         bridge.opened.connect(self._models_opened)
@@ -156,7 +152,7 @@ class MainWindow(QMainWindow):
         bridge.progress.connect(self._show_progress)
         bridge.indexed.connect(repos.show_report)
         bridge.indexed.connect(self._indexed)
-        bridge.removed.connect(search.look_again)
+        bridge.removed.connect(search.ask_now)
         bridge.working.connect(repos.show_working)
         bridge.working.connect(self._show_working)
         bridge.failed.connect(self.show_failure)
@@ -167,6 +163,10 @@ class MainWindow(QMainWindow):
         repos.wants_skipped.connect(bridge.list_skipped)
         welcome.wants_folder.connect(repos.choose_folder)
         welcome.asks.connect(search.set_text)
+
+    @property
+    def in_tray(self) -> bool:
+        return self._tray is not None
 
     def _put_in_tray(self) -> Tray:
         tray = Tray(self.windowIcon(), self.repos)
@@ -243,8 +243,8 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _show_progress(self, event: Mapping[str, Any]) -> None:
-        self.busy.setMaximum(max(1, event["total"]))
-        self.busy.setValue(event["done"])
+        self.busy.setMaximum(1_000)
+        self.busy.setValue(1_000 * event["done"] // max(1, event["total"]))
 
     @Slot(object)
     def _indexed(self, report: Mapping[str, Any]) -> None:
@@ -263,38 +263,27 @@ class MainWindow(QMainWindow):
     def _ask_similar(self, hit: Hit) -> None:
         self._bridge.ask_similar(Path(hit.root) / hit.path, hit.start_line, self._settings.results, Filters())
 
-    @Slot(object)
-    def open_in_editor(self, row: Row) -> None:
-        path = Path(row.hit.root) / row.hit.path
-        line = row.start_line + max(0, row.hit.snippet_line - row.hit.start_line)
-        self._start(lambda: editors.command(self._settings.editor, self._settings.editor_command, path, line))
-
-    @Slot(object)
-    def reveal(self, row: Row) -> None:
-        self._start(lambda: editors.reveal_command(Path(row.hit.root) / row.hit.path))
-
-    def _start(self, arguments: Callable[[], list[str]]) -> None:
-        try:
-            argv = arguments()
-        except SpencerError as error:
-            self.show_failure(Failure.of(error))
-            return
-        if not self._launch(argv):
-            hint = self.tr("Choose another editor in the settings.")
-            self.show_failure(Failure(self.tr("{0} cannot be started").format(argv[0]), hint, ""))
-
     # What goes wrong
 
     @Slot(object)
     def show_failure(self, failure: Failure) -> None:
         """A bug is shown with its report; what a user can mend, where it is seen and out of the way."""
         if failure.details:
+            # One at a time: a bug that repeats itself must not bury the window.
+            if self.findChildren(ReportDialog):
+                return
             dialog = ReportDialog(failure, self)
             dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             dialog.open()
             return
         self.repos.show_failure(failure)
-        self.statusBar().showMessage(" ".join(filter(None, (failure.message, failure.hint))), _HEARD_MS)
+        self.statusBar().showMessage(failure.words, _HEARD_MS)
+
+    @Slot(object)
+    def _report_bug(self, failure: Failure) -> None:
+        """Of a question that could not be answered, the page of answers says why; a bug has a report, too."""
+        if failure.details:
+            self.show_failure(failure)
 
     # Settings
 
@@ -314,8 +303,10 @@ class MainWindow(QMainWindow):
             self.show_failure(Failure.of(error))
             return
         self._settings = settings = replace(self._settings, **changes)
+        self.launcher.settings = settings
         self.restyle()
-        self.search.mode.setCurrentIndex(self.search.mode.findData(Mode(settings.mode)))
+        if "mode" in changes:
+            self.search.mode.setCurrentIndex(self.search.mode.findData(Mode(settings.mode)))
         self.search.set_limit(settings.results)
         if changes.keys() & _NEEDS_RESTART:
             self.statusBar().showMessage(
@@ -334,12 +325,14 @@ class MainWindow(QMainWindow):
         box = QMessageBox(self)
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle(self.tr("About"))
-        box.setText(f"SPENCER {__version__}")
-        box.setInformativeText(
-            self.tr("Finds code by questions in plain language, on this machine alone.")
-            + (f"\n\n{self._opened.pack}\n{self._opened.device}" if self._opened else "")
-            + f"\n\n{self._settings.data_dir}"
-        )
+        lines = [
+            f"SPENCER {__version__}",
+            self.tr("Finds code by questions in plain language, on this machine alone."),
+            f"{self._opened.pack}\n{self._opened.device}" if self._opened else "",
+            str(self._settings.data_dir),
+        ]
+        # All in the first text: the format of the second cannot be set.
+        box.setText("\n\n".join(filter(None, lines)))
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
@@ -377,6 +370,8 @@ class MainWindow(QMainWindow):
         self._state.setValue("geometry", self.saveGeometry())
         self._state.setValue("splitter", self.search.splitter.saveState())
         self._state.sync()
+        # Gone from sight before anything is waited for.
+        self.hide()
         self._bridge.stop()
         super().closeEvent(event)
 

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QFont, QKeySequence, QShortcut, QTextDocument
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from spencer_desktop.core.freshness import Anchor, Freshness
 from spencer_desktop.core.text import terms
@@ -27,11 +36,13 @@ class Preview(QWidget):
 
     def __init__(self, theme: Theme, code: QFont) -> None:
         super().__init__()
-        self._hit: Hit | None = None
+        self._content: tuple[Hit, Anchor, frozenset[str]] | None = None
         self._shown = ""
         self.place = QLabel()
         self.place.setTextFormat(Qt.TextFormat.PlainText)
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        # A long path must not make the window wider.
+        self.place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.state = QLabel()
         self.state.setTextFormat(Qt.TextFormat.PlainText)
         self.state.setObjectName("warning")
@@ -66,12 +77,17 @@ class Preview(QWidget):
         self.code.restyle(theme, code)
 
     def clear(self) -> None:
-        self._hit = None
+        self._content = None
         self._pages.setCurrentIndex(0)
 
     def show_hit(self, hit: Hit, anchor: Anchor, words: frozenset[str]) -> None:
-        """The file as it is now; lines that hold one of the stemmed `words` are marked."""
-        self._hit = hit
+        """The file as it is now; lines that hold one of the stemmed `words` are marked.
+
+        Whoever is reading the very same is left where they are.
+        """
+        if (hit, anchor, words) == self._content and self._pages.currentIndex():
+            return
+        self._content = (hit, anchor, words)
         lines = displayable(anchor.text).split("\n")
         first = max(1, anchor.start_line - _AROUND)
         shown = lines[first - 1 : anchor.end_line + _AROUND]
@@ -85,7 +101,6 @@ class Preview(QWidget):
         self.code.mark(chunk, matches)
         self.code.go_to(anchor.start_line if changed else _line_of_snippet(hit, anchor))
         self.place.setText(f"{hit.path}:{anchor.start_line}–{anchor.end_line}")
-        self.place.setToolTip("")
         current = anchor.state is Freshness.CURRENT
         moved = self.tr("This code has moved since it was indexed.")
         self.state.setText(self.tr("This code has changed since it was indexed.") if changed else moved)

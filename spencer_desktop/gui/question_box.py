@@ -21,6 +21,8 @@ class QuestionBox(QLineEdit):
         super().__init__()
         self.setObjectName("question")
         self.setClearButtonEnabled(True)
+        # A folder that is dropped here is meant for the window.
+        self.setAcceptDrops(False)
         self.setPlaceholderText(self.tr("Ask your code: how are redirects followed"))
         self.setAccessibleName(self.tr("Question"))
         self.known: Mapping[str, Sequence[str]] = {}
@@ -60,8 +62,13 @@ class QuestionBox(QLineEdit):
         self.textEdited.emit(self.text())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_PageDown) and not self._popup.isVisible():
+        choosing = self._popup.isVisible()
+        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_PageDown) and not choosing:
             self.wants_answers.emit()
+            return
+        if choosing and self._popup.currentIndex().isValid() and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            # It chooses the completion, and asks nothing.
+            event.ignore()
             return
         super().keyPressEvent(event)
 

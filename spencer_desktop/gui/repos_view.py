@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,6 +56,9 @@ class Table(QAbstractTableModel):
         self._rows = list(rows)
         self.endResetModel()
 
+    def rows(self) -> list[Sequence[Any]]:
+        return list(self._rows)
+
     def row(self, number: int) -> Sequence[Any]:
         return self._rows[number]
 
@@ -74,7 +78,8 @@ class Table(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return QLocale().toString(value) if isinstance(value, int) else value
         if role == Qt.ItemDataRole.ToolTipRole and isinstance(value, str):
-            return value
+            # A tooltip that looks like markup is read as such.
+            return html.escape(value)
         if role == Qt.ItemDataRole.TextAlignmentRole and isinstance(value, int):
             return _ALIGN_RIGHT
         return None
@@ -176,9 +181,12 @@ class ReposView(QWidget):
 
     @Slot(object)
     def show_repositories(self, found: list[RepositoryStatus]) -> None:
+        rows = [self._row(status) for status in found]
+        if rows == self.table.rows():
+            return
         chosen = self.current()
         self._repositories = found
-        self.table.fill([self._row(status) for status in found])
+        self.table.fill(rows)
         names = [status.repository.name for status in found]
         if chosen and chosen.repository.name in names:
             self.list.selectRow(names.index(chosen.repository.name))
@@ -205,8 +213,9 @@ class ReposView(QWidget):
     @Slot(object)
     def show_progress(self, event: Mapping[str, Any]) -> None:
         done, total = event["done"], max(1, event["total"])
-        self.bar.setMaximum(total)
-        self.bar.setValue(done)
+        # Characters of a large index are more than a bar can count.
+        self.bar.setMaximum(1_000)
+        self.bar.setValue(1_000 * done // total)
         eta = event["eta_seconds"]
         left = "" if eta is None else " · " + self.tr("about {0} left").format(duration(eta))
         if event["stage"] == "read":
@@ -245,7 +254,7 @@ class ReposView(QWidget):
 
     @Slot(object)
     def show_failure(self, failure: Failure) -> None:
-        self.faults.setText(" ".join(filter(None, (failure.message, failure.hint))))
+        self.faults.setText(failure.words)
         self.faults.show()
 
     @Slot(str, object)
@@ -312,17 +321,17 @@ class ReposView(QWidget):
         box = QMessageBox(self)
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText(self.tr("Forget {0}?").format(current.repository.name))
-        box.setInformativeText(
-            self.tr("Its text and vectors leave the index for good. Your files in {0} are not touched.").format(
-                current.repository.root
-            )
-        )
+        kept = self.tr("Its text and vectors leave the index for good. Your files in {0} are not touched.")
+        # All in the first text: the format of the second cannot be set.
+        asked = self.tr("Forget {0}?").format(current.repository.name)
+        box.setText(f"{asked}\n\n{kept.format(current.repository.root)}")
         forget = box.addButton(self.tr("Forget"), QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(QMessageBox.StandardButton.Cancel)
         box.exec()
+        box.deleteLater()
         if box.clickedButton() is forget:
+            self._paused.discard(current.repository.name)
             self.removes.emit(current.repository.name)
 
 

@@ -65,6 +65,11 @@ class ResultsModel(QAbstractListModel):
         return self._rows[number]
 
     @property
+    def unknown(self) -> list[Hit]:
+        """Those of which nobody has looked yet where they stand."""
+        return [row.hit for row in self._rows if row.anchor is None]
+
+    @property
     def hits(self) -> list[Hit]:
         return [row.hit for row in self._rows]
 
@@ -81,7 +86,9 @@ class ResultsModel(QAbstractListModel):
         # As many rows as before, so that every one keeps an index while they change places.
         rows = [replace(known.get(place_of(hit), Row(hit)), hit=hit) for hit in hits]
         if {place_of(row.hit) for row in rows} != known.keys():
-            self.show(hits)
+            self.beginResetModel()
+            self._rows = rows
+            self.endResetModel()
             return
         self.layoutAboutToBeChanged.emit()
         self._rows = rows

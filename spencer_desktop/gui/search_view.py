@@ -36,6 +36,7 @@ from spencer_desktop.gui.style import Theme
 
 _DEBOUNCE_MS = 150
 _REMEMBER_MS = 2_000
+_MOST_OPENED = 10
 
 
 class SearchView(QWidget):
@@ -59,7 +60,6 @@ class SearchView(QWidget):
         self._limit = limit
         self._query = Query("")
         self._similar: Hit | None = None
-        self._stage: Stage | None = None
         self._fresh = True
         self.question = QuestionBox()
         self.mode = QComboBox()
@@ -218,7 +218,7 @@ class SearchView(QWidget):
             self.emptied.emit()
             return
         self._answers.setCurrentWidget(self.splitter)
-        self._fresh, self._stage = True, None
+        self._fresh = True
         self._remember.start()
         self.asked.emit(self._query)
 
@@ -231,9 +231,9 @@ class SearchView(QWidget):
     @Slot()
     def _entered(self) -> None:
         """Enter asks what was not asked yet; once answered it opens the best answer."""
-        if self._debounce.isActive() or not self.model.rowCount():
+        if self._debounce.isActive():
             self.ask_now()
-        else:
+        elif self.model.rowCount() and not self._fresh:
             self._remember_question()
             self._to_answers()
             self.open_current()
@@ -243,7 +243,7 @@ class SearchView(QWidget):
         if (row := self.current_row()) is None:
             return
         self._similar = row.hit
-        self._fresh, self._stage = True, None
+        self._fresh = True
         self.wants_similar.emit(row.hit)
 
     # Answers
@@ -257,17 +257,23 @@ class SearchView(QWidget):
             self.model.show(update.hits)
         else:
             self.model.reorder(update.hits)
-        first = self._fresh
-        self._fresh, self._stage = False, update.stage
+        self._fresh = False
         self._say(update)
-        number = next((n for n, hit in enumerate(self.model.hits) if chosen == place_of(hit)), 0)
-        # Whoever has not moved reads the best answer; whoever has keeps what was chosen.
-        if self.model.rowCount() and (first or chosen is None or not self.results.hasFocus()):
-            self.results.setCurrentIndex(self.model.index(0 if first or not self.results.hasFocus() else number))
-        for hit in update.hits if first else ():
+        self._choose(chosen)
+        for hit in self.model.unknown:
             self.wants_look.emit(hit)
         if not self.model.rowCount():
             self.preview.clear()
+
+    def _choose(self, chosen: tuple[str, str, int, int] | None) -> None:
+        """Whoever has not left the box reads the best answer; whoever has keeps what was chosen."""
+        if not self.model.rowCount():
+            return
+        places = [place_of(hit) for hit in self.model.hits]
+        keeps = chosen in places and not self.question.hasFocus()
+        number = places.index(chosen) if keeps and chosen else 0
+        if self.results.currentIndex().row() != number:
+            self.results.setCurrentIndex(self.model.index(number))
 
     def _say(self, update: SearchUpdate) -> None:
         count = len(update.hits)
@@ -290,7 +296,7 @@ class SearchView(QWidget):
         self.model.show(())
         self.preview.clear()
         self.message.clear()
-        self.warning.setText(" ".join(filter(None, (failure.message, failure.hint))))
+        self.warning.setText(failure.words)
 
     @Slot(object, object)
     def anchor(self, hit: Hit, anchor: Anchor) -> None:
@@ -310,7 +316,10 @@ class SearchView(QWidget):
     @Slot(QModelIndex, QModelIndex)
     def _select(self, current: QModelIndex, before: QModelIndex) -> None:
         if current.isValid():
-            self.wants_look.emit(self.model.row(current.row()).hit)
+            row = self.model.row(current.row())
+            # One that nobody has looked at is looked at anyway.
+            if row.anchor is not None:
+                self.wants_look.emit(row.hit)
         else:
             self.preview.clear()
 
@@ -327,15 +336,16 @@ class SearchView(QWidget):
         return self.model.row(index.row()) if index.isValid() else None
 
     def selected_rows(self) -> list[Row]:
-        """In the order in which they are shown."""
+        """In the order in which they are shown; the current one where none is selected."""
         numbers = sorted(index.row() for index in self.results.selectionModel().selectedIndexes())
-        return [self.model.row(number) for number in numbers]
+        current = self.current_row()
+        return [self.model.row(number) for number in numbers] or ([current] if current else [])
 
     # What is done with an answer
 
     @Slot()
     def open_current(self) -> None:
-        for row in self.selected_rows() or filter(None, [self.current_row()]):
+        for row in self.selected_rows()[:_MOST_OPENED]:
             self._remember_question()
             self.opens.emit(row)
 
@@ -346,12 +356,14 @@ class SearchView(QWidget):
 
     @Slot()
     def copy_code(self) -> None:
-        QGuiApplication.clipboard().setText("\n\n".join(row.hit.snippet for row in self.selected_rows()))
+        if rows := self.selected_rows():
+            QGuiApplication.clipboard().setText("\n\n".join(row.hit.snippet for row in rows))
 
     @Slot()
     def copy_place(self) -> None:
-        places = (f"{row.hit.root}/{row.hit.path}:{row.start_line}" for row in self.selected_rows())
-        QGuiApplication.clipboard().setText("\n".join(places))
+        if rows := self.selected_rows():
+            places = (f"{row.hit.root}/{row.hit.path}:{row.start_line}" for row in rows)
+            QGuiApplication.clipboard().setText("\n".join(places))
 
     @Slot(QPoint)
     def _menu(self, at: QPoint) -> None:
@@ -373,6 +385,8 @@ def _label(name: str) -> QLabel:
     label.setObjectName(name)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(name == "warning")
+    # A long name must not make the window wider.
+    label.setMinimumWidth(1)
     return label
 
 

@@ -24,7 +24,8 @@ class Tray(QSystemTrayIcon):
         self.menu = QMenu()
         self.menu.addAction(self.tr("Show the window")).triggered.connect(self.shows)
         self.pause = self.menu.addAction(self.tr("Pause indexing"))
-        self.pause.triggered.connect(self._toggle)
+        self.pause.triggered.connect(self._repos.toggle_all)
+        self.menu.aboutToShow.connect(self.name_pause)
         self.menu.addSeparator()
         self.menu.addAction(self.tr("Quit")).triggered.connect(self.leaves)
         self.setContextMenu(self.menu)
@@ -42,8 +43,7 @@ class Tray(QSystemTrayIcon):
             self.setToolTip("SPENCER")
 
     @Slot()
-    def _toggle(self) -> None:
-        self._repos.toggle_all()
+    def name_pause(self) -> None:
         self.pause.setText(self.tr("Resume indexing") if self._repos.all_paused else self.tr("Pause indexing"))
 
     @Slot(QSystemTrayIcon.ActivationReason)

@@ -124,24 +124,21 @@ def test_a_bug_comes_with_its_traceback_and_the_next_command_is_obeyed(tmp_path:
 
 
 def test_the_command_is_a_service_until_its_input_ends(tmp_path: Path, project: Path) -> None:
-    commands = "".join(
-        json.dumps(c) + "\n" for c in ({"do": "index", "paths": [str(project)]}, {"do": "remove", "repository": "x"})
-    )
     argv = [sys.executable, "-m", "spencer_desktop.cli", "--data-dir", str(tmp_path / "data"), "service"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
-        process.stdin.write(commands)
-        process.stdin.flush()
-        events = []
-        for line in process.stdout:
-            events.append(json.loads(line))
-            if events[-1]["event"] == "failed":
-                break
+
+        def tell(command: dict[str, Any], answer: str) -> dict[str, Any]:
+            process.stdin.write(json.dumps(command) + "\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+            events = map(json.loads, process.stdout)  # type: ignore[arg-type]
+            return next(event for event in events if event["event"] == answer)
+
+        assert tell({"do": "index", "paths": [str(project)]}, "indexed")["added"] == len(SMALL_PROJECT)
+        assert "No repository 'x'" in tell({"do": "remove", "repository": "x"}, "failed")["message"]
         process.stdin.close()
         assert process.wait(60) == 0
-    assert next(e for e in events if e["event"] == "indexed")["added"] == len(SMALL_PROJECT)
-    assert "No repository 'x'" in events[-1]["message"]
 
 
 class SlowEncoder:
@@ -206,6 +203,61 @@ def test_one_repository_is_paused_and_the_others_go_on(slow: tuple[Running, Slow
     assert (rest["stopped"], rest["unchanged"]) == (False, len(SMALL_PROJECT))
     running.tell(do="resume", repository="many")
     assert running.until("indexed")["unchanged"] == len(SMALL_PROJECT) + len(MANY)
+
+
+def test_a_pause_that_is_taken_back_at_once_loses_no_file(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:
+    running, encoder = slow
+    encoder.let_go.set()
+    many = write_tree(tmp_path / "many", MANY)
+    running.tell(do="index", paths=[str(many)])
+    running.until("indexed")
+    for turn in range(20):
+        (many / "m1.py").write_text(f"def other_{turn}():\n    pass\n")
+        running.tell(do="index", paths=[])
+        running.until("progress")
+        running.tell(do="pause")
+        running.tell(do="resume")
+    running.tell("all of that was heard")
+    running.until("failed")
+    # By now nothing waits that is paused: two more runs see every file, and the second finds all as it was.
+    reports = []
+    for _ in range(2):
+        running.tell(do="index", paths=[str(many)])
+        reports.append(running.until("indexed"))
+        while reports[-1]["stopped"]:
+            reports.append(running.until("indexed"))
+    assert sum(report["removed"] + report["added"] for report in reports) == 0
+    assert reports[-1]["unchanged"] + reports[-1]["changed"] == len(MANY)
+
+
+def test_a_removal_goes_before_what_runs_and_is_not_undone_by_it(
+    slow: tuple[Running, SlowEncoder], tmp_path: Path
+) -> None:
+    running, encoder = slow
+    many, other = write_tree(tmp_path / "many", MANY), write_tree(tmp_path / "other", SMALL_PROJECT)
+    running.tell(do="index", paths=[str(many), str(other)])
+    assert encoder.reached.wait(30)
+    running.tell(do="pause")
+    running.tell(do="remove", repository="many")
+    running.tell("not heard before the removal is")
+    running.until("failed")
+    encoder.let_go.set()
+    assert running.until("indexed")["stopped"]
+    assert running.until("removed")["name"] == "many"
+    running.tell(do="resume")
+    assert running.until("indexed")["unchanged"] == len(SMALL_PROJECT)
+
+
+def test_a_missing_folder_leaves_the_others_their_turn(running: Running, project: Path, tmp_path: Path) -> None:
+    other = write_tree(tmp_path / "other", SMALL_PROJECT)
+    running.tell(do="index", paths=[str(project), str(other)])
+    running.until("indexed")
+    other.rename(tmp_path / "elsewhere")
+    write_tree(project, {"new.py": "def fresh():\n    pass\n"})
+    running.tell(do="index", paths=[])
+    report = running.until("indexed")
+    assert report["added"] == 1
+    assert len(report["faults"]) == 1
 
 
 def test_stopping_leaves_a_run_where_it_is(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:

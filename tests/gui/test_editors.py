@@ -77,6 +77,16 @@ def test_what_cannot_be_started_is_said_with_a_remedy(key: str, template: str, w
     assert caught.value.hint
 
 
+def test_windows_batch_files_are_not_given_names_with_commands_in_them(tmp_path: Path) -> None:
+    batch = lambda name: str(tmp_path / "bin/code.cmd") if name == "code" else None  # noqa: E731
+    plain = Path("/code/a.py")
+    assert editors.command("vscode", "", plain, 7, batch)[0].endswith("code.cmd")
+    with pytest.raises(UserError, match="commands"):
+        editors.command("vscode", "", Path("/code/a&calc&.py"), 7, batch)
+    (tmp_path / "Code.exe").touch()
+    assert editors.command("vscode", "", Path("/code/a&calc&.py"), 7, batch)[0] == str(tmp_path / "Code.exe")
+
+
 def test_a_file_is_shown_in_its_folder() -> None:
     argv = editors.reveal_command(Path("/code/src/a.py"))
     assert "src" in argv[-1]

@@ -206,6 +206,40 @@ def test_the_preview_marks_what_answers_and_finds_in_the_file(opened: Opened, pr
     assert not preview.find_bar.isVisible()
 
 
+def test_enter_opens_nothing_that_answers_another_question(opened: Opened, project: Path) -> None:
+    opened.index(project)
+    opened.ask("parse a date")
+    opened.window.search.set_text("push an item")
+    opened.qtbot.keyClick(opened.window.search.question, Qt.Key.Key_Return)
+    opened.until(lambda: opened.paths[0] == "lib/queue.go")
+    assert not opened.started
+
+
+def test_choosing_a_completion_opens_nothing(opened: Opened, project: Path) -> None:
+    opened.index(project)
+    box = opened.window.search.question
+    opened.ask("parse repo:pro")
+    opened.until(lambda: box._popup.isVisible())
+    # Names of repositories are found by what they hold; the question is answered already.
+    opened.window.search._fresh = False
+    opened.qtbot.keyClick(box._popup, Qt.Key.Key_Down)
+    opened.qtbot.keyClick(box._popup, Qt.Key.Key_Return)
+    opened.until(lambda: box.text() == "parse repo:project ")
+    assert not opened.started
+
+
+def test_whoever_reads_on_in_the_preview_is_left_there(opened: Opened, tmp_path: Path) -> None:
+    lines = "".join(f"    step_{n}()\n" for n in range(300))
+    opened.index(write_tree(tmp_path / "long", {"a.py": f"def walk():\n{lines}"}))
+    opened.ask("mode:lexical walk")
+    code = opened.window.search.preview.code
+    opened.until(lambda: code.toPlainText())
+    code.verticalScrollBar().setValue(100)
+    with opened.qtbot.waitSignal(opened.bridge.looked):
+        opened.window.search.look_again()
+    assert code.verticalScrollBar().value() == 100
+
+
 # What changes on disk
 
 
@@ -392,6 +426,7 @@ def test_the_tray_says_how_far_it_is_and_pauses(opened: Opened, project: Path) -
     tray.show_working("idle")
     assert tray.toolTip() == "SPENCER"
     tray.pause.trigger()
+    tray.name_pause()
     assert opened.window.repos.table.row(0)[1] == "paused"
     assert tray.pause.text() == "Resume indexing"
     opened.window._tray = tray
