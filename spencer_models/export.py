@@ -37,6 +37,7 @@ from torch import Tensor, nn
 from spencer_desktop.core.errors import EnvironmentFault
 from spencer_desktop.core.types import Floats
 from spencer_models.backbones.base import Features, Stack
+from spencer_models.smoothing import smooth
 
 PARITY_LIMIT = 1e-4
 NORM_LIMIT = 1e-3
@@ -142,16 +143,19 @@ def fuse(source: Path, target: Path) -> None:
     ir.save(graph, target)
 
 
-def export_int8(plain: Path, target: Path, probes: Sequence[Features]) -> None:
+def export_int8(plain: Path, target: Path, probes: Sequence[Features], samples: Sequence[Features]) -> None:
     """int8 weights, one scale a channel; activations are quantised at run time. EnvironmentFault as `export_float16`.
+
+    `samples` are batches of what the model will read, to smooth its activations by.
 
     Products of two activations (attention) stay in float: quantising them costs accuracy and saves nothing. What is
     quantised is the plain graph: a fused attention would keep its weights in float.
     """
     with TemporaryDirectory(dir=target.parent) as scratch, _quiet():
-        quantised = Path(scratch) / target.name
+        quantised, smoothed = Path(scratch) / target.name, Path(scratch) / "smoothed.onnx"
+        smooth(plain, smoothed, samples)
         quantize_dynamic(
-            plain,
+            smoothed,
             quantised,
             per_channel=True,
             weight_type=QuantType.QInt8,

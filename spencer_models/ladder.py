@@ -82,17 +82,17 @@ def _timings(run: Run, encoders: Mapping[str, Encoder]) -> list[Timing]:
     backbone, text, evaluate = run.pretrained, run.recipe.text, run.recipe.evaluate
     probes = [backbone.queries(_PROBES, text.query), backbone.queries(_PROBES[-1:], text.query)]
     threads = torch.get_num_threads()
+    pools = run.validation.pools
+    per_pool = -(-evaluate.timed_questions // len(pools))
+    asked = [query for pool in pools for query in pool.queries[:per_pool]][: evaluate.timed_questions]
+    features = {query: backbone.queries([query], text.query) for query in asked}
     graphs: list[OnnxModel] = []
     with TemporaryDirectory() as scratch:
         plain, fused, int8 = (Path(scratch) / f"{name}.onnx" for name in ("plain", "fused", "int8"))
         for encoder in encoders.values():
             export_float32(encoder, plain, fused, probes, output_name="vectors")
-            export_int8(plain, int8, probes)
+            export_int8(plain, int8, probes, list(features.values()))
             graphs.append(OnnxModel(int8, threads))
-    pools = run.validation.pools
-    per_pool = -(-evaluate.timed_questions // len(pools))
-    asked = [query for pool in pools for query in pool.queries[:per_pool]][: evaluate.timed_questions]
-    features = {query: backbone.queries([query], text.query) for query in asked}
     return [
         time_encoders(
             lambda query, graph=graph: graph(features[query]),  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,7 +72,8 @@ class PackSpec:
 
     Lengths in tokens; `candidates` are re-ranked, by `recall_scale` · cosine + logit; each of `licences` has a name, a
     licence and a part ("base weights", "training text"); `gate` is what a variant may cost of the mean MRR. With
-    `weights` the folder of a pack is a checkpoint of its code encoder, too, in float16.
+    `weights` the folder of a pack is a checkpoint of its code encoder, too, in float16. `samples` are codes and
+    questions such as the models will read, by which int8 graphs are smoothed.
     """
 
     name: str
@@ -85,29 +86,40 @@ class PackSpec:
     licences: Sequence[Mapping[str, str]]
     gate: float = 0.003
     weights: bool = False
+    samples: Sequence[tuple[Code, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One graph to be: its file, its model, what its output is called, and two batches of different sizes to try it."""
+    """One graph to be: its file, its model, what its output is called, two batches of different sizes to try it, and
+    batches of what it will read."""
 
     name: str
     model: nn.Module
     output: str
     probes: tuple[Features, Features]
+    samples: Sequence[Features]
+
+
+_Pairs = Sequence[tuple[Code, str]]
 
 
 def _parts(trained: Trained, spec: PackSpec) -> Iterator[_Part]:
     backbone = trained.backbone
-    codes = backbone.codes(_CODES, spec.code_tokens), backbone.codes(_CODES[-1:], spec.code_tokens)
-    yield _Part(CODE_ENCODER, trained.code, "vectors", codes)
-    queries = backbone.queries(_QUERIES, spec.query_tokens), backbone.queries(_QUERIES[-1:], spec.query_tokens)
-    yield _Part(QUERY_ENCODER, trained.query, "vectors", queries)
+    tried: _Pairs = list(zip(_CODES, _QUERIES, strict=True))
+
+    def part(name: str, model: nn.Module, output: str, features: Callable[[_Pairs], Features]) -> _Part:
+        # Samples one at a time: padding is no text.
+        samples = [features([one]) for one in spec.samples or tried]
+        return _Part(name, model, output, (features(tried), features(tried[-1:])), samples)
+
+    yield part(CODE_ENCODER, trained.code, "vectors", lambda x: backbone.codes([c for c, _ in x], spec.code_tokens))
+    yield part(
+        QUERY_ENCODER, trained.query, "vectors", lambda x: backbone.queries([q for _, q in x], spec.query_tokens)
+    )
     if trained.scorer:
         assert isinstance(backbone, Pretrained)
-        texts = list(zip(_CODES, _QUERIES, strict=True))
-        pairs = backbone.pairs(texts, spec.pair_tokens), backbone.pairs(texts[-1:], spec.pair_tokens)
-        yield _Part(RERANKER, trained.scorer, "logits", pairs)
+        yield part(RERANKER, trained.scorer, "logits", lambda x: backbone.pairs(x, spec.pair_tokens))
 
 
 def application_tokenizer(trained: Trained) -> Tokenizer | None:
@@ -163,7 +175,7 @@ def _write(part: _Part, targets: Mapping[str, Path]) -> float:
         plain = Path(scratch) / part.name
         difference = export_float32(part.model, plain, targets[FLOAT32], part.probes, output_name=part.output)
         if INT8 in targets:
-            export_int8(plain, targets[INT8], part.probes)
+            export_int8(plain, targets[INT8], part.probes, part.samples)
         if FLOAT16 in targets:
             export_float16(targets[FLOAT32], targets[FLOAT16], part.probes)
     return difference

@@ -48,6 +48,9 @@ from spencer_models.reproduce import Reproduction
 # Of each kind. A re-ranker on a CPU answers two questions a second; the gate asks for a difference of means over all.
 _VALID_QUESTIONS, _TEST_QUESTIONS = 60, 80
 
+# Of each kind, to smooth activations by.
+_SAMPLES = 5
+
 _RELIABILITY = "reliability.png"
 
 # The same questions in several languages; those that are in a corpus are asked.
@@ -101,6 +104,11 @@ def _spec(run: Run, recipe: Recipe, export: ExportConfig) -> PackSpec:
         licences=origin_of(run.backbone).licences_with(run.summary),
         gate=export.gate,
         weights=export.weights,
+        samples=[
+            pair
+            for pool in run.validation.pools
+            for pair in list(zip(pool.codes, pool.queries, strict=False))[:_SAMPLES]
+        ],
     )
 
 
