@@ -16,6 +16,7 @@ from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.grep import LineMatch, literal, matching_lines
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.ranking import Weights
+from spencer_desktop.core.rows import EVERYTHING, Scope
 from tests.core.material import add_repository, chunk, open_index, patch, put
 
 LONG_FUNCTION = "def walk(node):\n" + "".join(f"    step_{n}(node, {n})  # walk on\n" for n in range(120))
@@ -33,7 +34,7 @@ def never() -> bool:
 
 
 def grep(index: Index, pattern: str, cancelled: Callable[[], bool] = never) -> list[LineMatch]:
-    return list(matching_lines(index.catalog, pattern, None, Weights(), cancelled))
+    return list(matching_lines(index.catalog, pattern, EVERYTHING, Weights(), cancelled))
 
 
 def put_source(index: Index, path: str, source: str) -> None:
@@ -139,6 +140,6 @@ def test_only_in_the_files_given(index: Index) -> None:
     repository = index.catalog.repositories()[0]
     put(index, repository, patch("a.py", "same"), patch("b.py", "same"))
     chosen = index.catalog.files(repository.id)["b.py"].id
-    found = list(matching_lines(index.catalog, "same", np.array([chosen], np.int64), Weights(), never))
+    found = list(matching_lines(index.catalog, "same", Scope(np.array([chosen], np.int64)), Weights(), never))
     assert [m.chunk.path for m in found] == ["b.py"]
-    assert list(matching_lines(index.catalog, "same", np.empty(0, np.int64), Weights(), never)) == []
+    assert list(matching_lines(index.catalog, "same", Scope(np.empty(0, np.int64)), Weights(), never)) == []
