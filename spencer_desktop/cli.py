@@ -149,6 +149,11 @@ class _QuestionCommand(TyperCommand):
             raise UserError(error.format_message(), hint=hint) from error
 
 
+def _filters(*given: list[str] | None) -> Filters:
+    """Repositories, languages, path patterns and kinds, as options give them."""
+    return Filters(*(tuple(values or ()) for values in given))
+
+
 @app.command(cls=_QuestionCommand)
 def search(
     context: typer.Context,
@@ -167,7 +172,7 @@ def search(
     """Find code that answers a question."""
     if (query is None) == (batch is None):
         raise UserError("Give either a question or --batch FILE", hint="For example: spencer search 'parse a date'")
-    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()), tuple(kind or ()))
+    filters = _filters(repo, lang, path, kind)
     with _engine(context) as engine:
         if batch is not None:
             code = _answer_batch(engine, batch, Query("", limit, mode, filters, rerank, signals))
@@ -227,7 +232,7 @@ def similar(
     file, separator, line = place.rpartition(":")
     if not separator or not line.isdecimal() or len(line) > _LINE_DIGITS or int(line) < 1:
         raise UserError(f"{place!r} is not FILE:LINE", hint="For example: spencer similar src/parser.py:42")
-    filters = Filters(tuple(repo or ()), tuple(lang or ()), tuple(path or ()), tuple(kind or ()))
+    filters = _filters(repo, lang, path, kind)
     with _engine(context) as engine:
         update = engine.similar(Path(file), int(line), limit=limit, filters=filters)
     raise typer.Exit(_show(update, {"place": place}, as_json))

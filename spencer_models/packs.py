@@ -107,7 +107,7 @@ def _spec(run: Run, recipe: Recipe, export: ExportConfig) -> PackSpec:
         samples=[
             pair
             for pool in run.validation.pools
-            for pair in list(zip(pool.codes, pool.queries, strict=False))[:_SAMPLES]
+            for pair in zip(pool.codes[:_SAMPLES], pool.queries[:_SAMPLES], strict=False)
         ],
     )
 

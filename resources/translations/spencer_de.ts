@@ -71,6 +71,13 @@
         </message>
     </context>
     <context>
+        <name>IndexingBar</name>
+        <message>
+            <source>Progress of indexing</source>
+            <translation>Fortschritt des Indizierens</translation>
+        </message>
+    </context>
+    <context>
         <name>Launcher</name>
         <message>
             <source>Choose another editor in the settings.</source>
@@ -83,10 +90,6 @@
     </context>
     <context>
         <name>MainWindow</name>
-        <message>
-            <source>Progress of indexing</source>
-            <translation>Fortschritt des Indizierens</translation>
-        </message>
         <message>
             <source>Pages</source>
             <translation>Seiten</translation>
@@ -258,10 +261,6 @@
         <message>
             <source>Repositories</source>
             <translation>Repositorys</translation>
-        </message>
-        <message>
-            <source>Progress of indexing</source>
-            <translation>Fortschritt des Indizierens</translation>
         </message>
         <message>
             <source>folder is missing</source>

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-import tomlkit
 
-from spencer_desktop.core.errors import EnvironmentFault, UserError
+from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.resources import resource_dir
+from spencer_desktop.core.types import Mode
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,7 +25,6 @@ DATA_DIR_VARIABLE = "SPENCER_DATA_DIR"
 
 
 GROUPS = ("indexing", "search", "models", "editor", "appearance")
-MODES = ("hybrid", "semantic", "lexical", "regex")
 
 
 def _setting(
@@ -52,7 +51,9 @@ class Settings:
     parse_seconds: int = _setting(
         "indexing", 5, "A file that takes longer to parse is indexed as plain lines.", least=1
     )
-    mode: str = _setting("search", "hybrid", "How the window searches unless the question says.", MODES)
+    mode: str = _setting(
+        "search", "hybrid", "How the window searches unless the question says.", tuple(m.value for m in Mode)
+    )
     results: int = _setting("search", 30, "How many answers the window shows.", least=1, most=1_000)
     candidates: int = _setting(
         "search", 0, "How many of the best answers the re-ranker reads; 0 means what the pack advises."
@@ -100,7 +101,7 @@ def load_settings(*, data_dir: Path | None = None, file: Path | None = None) -> 
     if pack is not None and not isinstance(pack, str):
         raise UserError(f"{path}: pack = {pack!r} is not a text", hint="Give the folder of a model pack, in quotes.")
     pack_dir = _usable(Path(pack), "model pack") if pack else resource_dir() / "models/default"
-    return Settings(_usable(data_dir or default, "data folder"), pack_dir, **_checked(path, raw))
+    return Settings(_usable(data_dir or default, "data folder"), pack_dir, **checked(path, raw))
 
 
 def _usable(folder: Path, what: str) -> Path:
@@ -119,7 +120,8 @@ def _usable(folder: Path, what: str) -> Path:
     return absolute
 
 
-def _checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
+def checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, which stand in `path`. Raises UserError for a name or a value that no setting has."""
     known = {f.name: f for f in declared()}
     for name, value in raw.items():
         if name not in known:
@@ -134,31 +136,3 @@ def _checked(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _WANTED = {bool: "true or false", int: "a whole number from {} to {}", str: "a text"}
-
-
-def save_settings(changes: Mapping[str, Any], *, file: Path | None = None) -> None:
-    """Writes values of declared settings to `settings.toml`; everything else in the file, comments too, stays.
-
-    What is set to its default leaves the file. Raises UserError for a value that cannot be, EnvironmentFault when the
-    file cannot be written.
-    """
-    # Through a link to the file that it stands for: a folder of dotfiles, perhaps.
-    path = Path(os.path.realpath(file or config_file()))
-    _checked(path, changes)
-    defaults = {f.name: f.default for f in declared()}
-    try:
-        text = path.read_text("utf-8") if path.exists() else ""
-        document = tomlkit.parse(text)
-        for name, value in changes.items():
-            if value == defaults[name]:
-                document.pop(name, None)
-            else:
-                document[name] = value
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.write_text(tomlkit.dumps(document), "utf-8")
-        os.replace(fresh, path)  # noqa: PTH105 - over one that is there, on Windows too
-    except (OSError, ValueError) as error:
-        raise EnvironmentFault(
-            f"The settings in {path} cannot be written: {error}", hint="Correct or remove the file, or its permissions."
-        ) from error

@@ -43,15 +43,26 @@ class _Token:
         self.newest = 0
 
 
-class _Answerer(QObject):
-    """Lives in the answering thread. Its slots are called by signals alone."""
+class _Worker(QObject):
+    """Lives in a thread. Its slots are called by signals alone."""
+
+    failed = Signal(int, object)
+
+    def _reporting(self, token: int, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - a worker always reports
+            self.failed.emit(token, Failure.of(error))
+
+
+class _Answerer(_Worker):
+    """Answers questions, by an engine of its own."""
 
     opened = Signal(object)
     updated = Signal(int, object)
     done = Signal(int)
     repositories = Signal(object)
     skipped = Signal(str, object)
-    failed = Signal(int, object)
 
     def __init__(self, settings: Settings, token: _Token, open_engine: Callable[[Settings], Engine]) -> None:
         super().__init__()
@@ -59,12 +70,6 @@ class _Answerer(QObject):
         self._token = token
         self._open_engine = open_engine
         self._engine: Engine | None = None
-
-    def _reporting(self, token: int, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001 - a worker always reports
-            self.failed.emit(token, Failure.of(error))
 
     def _ready(self) -> Engine:
         if self._engine is None:
@@ -132,12 +137,11 @@ class _Answerer(QObject):
             self._engine = None
 
 
-class _Reader(QObject):
-    """Lives in a thread that reads files, so that a question never waits for one."""
+class _Reader(_Worker):
+    """Reads files, so that a question never waits for one."""
 
     looked = Signal(object, object)
     colored = Signal(str, object)
-    failed = Signal(int, object)
 
     def __init__(self, settings: Settings, token: _Token) -> None:
         super().__init__()
@@ -147,19 +151,12 @@ class _Reader(QObject):
     @Slot(int, object)
     def look(self, token: int, hit: Hit) -> None:
         # Answers to an old question are nobody's concern any more.
-        if token != self._token.newest:
-            return
-        try:
-            self.looked.emit(hit, look(hit, self._limits))
-        except Exception as error:  # noqa: BLE001 - a worker always reports
-            self.failed.emit(0, Failure.of(error))
+        if token == self._token.newest:
+            self._reporting(0, lambda: self.looked.emit(hit, look(hit, self._limits)))
 
     @Slot(str, str, str)
     def color(self, text: str, language: str, path: str) -> None:
-        try:
-            self.colored.emit(text, spans(text, language, path))
-        except Exception as error:  # noqa: BLE001 - a worker always reports
-            self.failed.emit(0, Failure.of(error))
+        self._reporting(0, lambda: self.colored.emit(text, spans(text, language, path)))
 
 
 class Bridge(QObject):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
+
+from spencer_desktop.core.settings_file import replace_text
 
 _MOST = 200
 
@@ -47,11 +48,6 @@ class History:
         self._write()
 
     def _write(self) -> None:
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh.write_text(json.dumps({"asked": self.asked, "saved": self.saved}, indent=1), "utf-8")
-            os.replace(fresh, self._path)  # noqa: PTH105 - over one that is there, on Windows too
-        except OSError:
-            with suppress(OSError):
-                fresh.unlink(missing_ok=True)
+        text = json.dumps({"asked": self.asked, "saved": self.saved}, indent=1)
+        with suppress(OSError):
+            replace_text(self._path, text)

@@ -46,8 +46,8 @@ class Launcher(QObject):
     def open(self, row: Row) -> None:
         """At the line where the part of it that answers begins."""
         path = Path(row.hit.root) / row.hit.path
-        line = row.start_line + max(0, row.hit.snippet_line - row.hit.start_line)
-        self._start(lambda: editors.command(self.settings.editor, self.settings.editor_command, path, line))
+        settings = self.settings
+        self._start(lambda: editors.command(settings.editor, settings.editor_command, path, row.answer_line))
 
     @Slot(object)
     def reveal(self, row: Row) -> None:

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMessageBox,
-    QProgressBar,
     QStackedWidget,
     QSystemTrayIcon,
     QToolBar,
@@ -23,13 +22,15 @@ from PySide6.QtWidgets import (
 from spencer_desktop import __version__
 from spencer_desktop.core.engine import RepositoryStatus
 from spencer_desktop.core.errors import SpencerError
-from spencer_desktop.core.settings import Settings, save_settings
+from spencer_desktop.core.settings import Settings
+from spencer_desktop.core.settings_file import save_settings
 from spencer_desktop.core.types import Filters, Hit, Mode
 from spencer_desktop.gui import style
 from spencer_desktop.gui.bridge import Bridge, Opened
 from spencer_desktop.gui.failure import Failure
 from spencer_desktop.gui.history import History
 from spencer_desktop.gui.launcher import Launch, Launcher, start_detached
+from spencer_desktop.gui.progress_bar import IndexingBar
 from spencer_desktop.gui.report import ReportDialog
 from spencer_desktop.gui.repos_view import ReposView
 from spencer_desktop.gui.search_view import SearchView
@@ -67,7 +68,7 @@ class MainWindow(QMainWindow):
         self.repos = ReposView()
         self.pages = QStackedWidget()
         self.device = QLabel()
-        self.busy = QProgressBar()
+        self.busy = IndexingBar()
         self._lay_out()
         self._wire()
         self._remembered()
@@ -86,9 +87,6 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.pages)
         self.device.setTextFormat(Qt.TextFormat.PlainText)
         self.busy.setMaximumWidth(160)
-        self.busy.setMaximumHeight(8)
-        self.busy.setTextVisible(False)
-        self.busy.setAccessibleName(self.tr("Progress of indexing"))
         self.busy.hide()
         self.statusBar().addPermanentWidget(self.busy)
         self.statusBar().addPermanentWidget(self.device)
@@ -149,7 +147,7 @@ class MainWindow(QMainWindow):
         bridge.repositories.connect(self._show_repositories)
         bridge.skipped.connect(repos.show_skipped)
         bridge.progress.connect(repos.show_progress)
-        bridge.progress.connect(self._show_progress)
+        bridge.progress.connect(self.busy.show_progress)
         bridge.indexed.connect(repos.show_report)
         bridge.indexed.connect(self._indexed)
         bridge.removed.connect(search.ask_now)
@@ -240,11 +238,6 @@ class MainWindow(QMainWindow):
         self.repos.show_repositories(found)
         self.welcome.show_state(repositories=len(found))
         self.search.set_known([status.repository.name for status in found])
-
-    @Slot(object)
-    def _show_progress(self, event: Mapping[str, Any]) -> None:
-        self.busy.setMaximum(1_000)
-        self.busy.setValue(1_000 * event["done"] // max(1, event["total"]))
 
     @Slot(object)
     def _indexed(self, report: Mapping[str, Any]) -> None:

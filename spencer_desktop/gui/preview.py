@@ -22,6 +22,7 @@ from spencer_desktop.core.text import terms
 from spencer_desktop.core.types import Hit
 from spencer_desktop.gui.code_view import CodeView
 from spencer_desktop.gui.coloring import Span, displayable
+from spencer_desktop.gui.results_model import Row
 from spencer_desktop.gui.style import Theme
 
 # Of a file so many lines before and after the hit are shown: enough to read around, and never slow.
@@ -99,7 +100,7 @@ class Preview(QWidget):
             line for line in chunk if line <= len(lines) and not words.isdisjoint(terms(lines[line - 1]))
         )
         self.code.mark(chunk, matches)
-        self.code.go_to(anchor.start_line if changed else _line_of_snippet(hit, anchor))
+        self.code.go_to(anchor.start_line if changed else Row(hit, anchor).answer_line)
         self.place.setText(f"{hit.path}:{anchor.start_line}–{anchor.end_line}")
         current = anchor.state is Freshness.CURRENT
         moved = self.tr("This code has moved since it was indexed.")
@@ -113,11 +114,6 @@ class Preview(QWidget):
         """The colors of `text`, if that is still what is shown."""
         if text == self._shown:
             self.code.color(spans)
-
-
-def _line_of_snippet(hit: Hit, anchor: Anchor) -> int:
-    """Of a long function, where the piece that answers begins."""
-    return anchor.start_line + max(0, hit.snippet_line - hit.start_line)
 
 
 class FindBar(QWidget):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import (
+    QAbstractItemModel,
     QAbstractTableModel,
     QDateTime,
     QLocale,
@@ -28,7 +29,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMessageBox,
-    QProgressBar,
     QPushButton,
     QTableView,
     QVBoxLayout,
@@ -38,6 +38,7 @@ from PySide6.QtWidgets import (
 from spencer_desktop.core.engine import RepositoryStatus
 from spencer_desktop.core.rows import SkippedRow
 from spencer_desktop.gui.failure import Failure
+from spencer_desktop.gui.progress_bar import IndexingBar
 
 Index = QModelIndex | QPersistentModelIndex
 _ALIGN_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -115,8 +116,8 @@ class ReposView(QWidget):
                 self.tr("Folder"),
             ]
         )
-        self.list = QTableView()
-        self.bar = QProgressBar()
+        self.list = _table_view(self.table)
+        self.bar = IndexingBar()
         self.doing = QLabel()
         self.faults = QLabel()
         self.add = QPushButton(self.tr("&Add folder…"))
@@ -132,17 +133,10 @@ class ReposView(QWidget):
     def _lay_out(self) -> None:
         title = QLabel(self.tr("Repositories"))
         title.setObjectName("heading")
-        self.list.setModel(self.table)
         self.list.setAccessibleName(self.tr("Repositories"))
-        self.list.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.list.setTabKeyNavigation(False)
-        self.list.verticalHeader().hide()
-        self.list.setShowGrid(False)
-        self.list.setWordWrap(False)
         header = self.list.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.doing.setTextFormat(Qt.TextFormat.PlainText)
         self.faults.setTextFormat(Qt.TextFormat.PlainText)
@@ -150,9 +144,6 @@ class ReposView(QWidget):
         self.faults.setWordWrap(True)
         self.faults.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.faults.hide()
-        self.bar.setTextVisible(False)
-        self.bar.setMaximumHeight(8)
-        self.bar.setAccessibleName(self.tr("Progress of indexing"))
         buttons = QHBoxLayout()
         for button in (self.add, self.refresh, self.pause, self.pause_all, self.skipped, self.remove):
             buttons.addWidget(button)
@@ -213,9 +204,7 @@ class ReposView(QWidget):
     @Slot(object)
     def show_progress(self, event: Mapping[str, Any]) -> None:
         done, total = event["done"], max(1, event["total"])
-        # Characters of a large index are more than a bar can count.
-        self.bar.setMaximum(1_000)
-        self.bar.setValue(1_000 * done // total)
+        self.bar.show_progress(event)
         eta = event["eta_seconds"]
         left = "" if eta is None else " · " + self.tr("about {0} left").format(duration(eta))
         if event["stage"] == "read":
@@ -353,21 +342,27 @@ class SkippedDialog(QDialog):
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setAccessibleName(self.tr("Filter"))
         self.filter.textChanged.connect(self.shown.setFilterFixedString)
-        view = QTableView()
-        view.setModel(self.shown)
-        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        view.verticalHeader().hide()
-        view.setShowGrid(False)
-        view.setWordWrap(False)
-        view.setTabKeyNavigation(False)
+        view = _table_view(self.shown)
         view.setColumnWidth(0, 420)
-        view.horizontalHeader().setStretchLastSection(True)
         hint = QLabel(self.tr('A line "!name" in .spencerignore brings a path back; secrets stay out.'))
         hint.setTextFormat(Qt.TextFormat.PlainText)
         hint.setObjectName("dim")
         page = QVBoxLayout(self)
         for widget in (self.filter, view, hint):
             page.addWidget(widget)
+
+
+def _table_view(model: QAbstractItemModel) -> QTableView:
+    """Whole rows of one line each, which Tab leaves."""
+    view = QTableView()
+    view.setModel(model)
+    view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setTabKeyNavigation(False)
+    view.verticalHeader().hide()
+    view.setShowGrid(False)
+    view.setWordWrap(False)
+    view.horizontalHeader().setStretchLastSection(True)
+    return view
 
 
 def duration(seconds: float) -> str:

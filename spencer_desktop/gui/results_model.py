@@ -31,6 +31,11 @@ class Row:
     def end_line(self) -> int:
         return self.anchor.end_line if self.anchor else self.hit.end_line
 
+    @property
+    def answer_line(self) -> int:
+        """Of a long function, where the piece that answers begins."""
+        return self.start_line + max(0, self.hit.snippet_line - self.hit.start_line)
+
 
 def place_of(hit: Hit) -> tuple[str, str, int, int]:
     """What makes a hit the same one in the next state of the answer."""

@@ -293,9 +293,7 @@ class SearchView(QWidget):
     @Slot(object)
     def show_failure(self, failure: Failure) -> None:
         """A question that cannot be answered says so where its answers would stand."""
-        self.model.show(())
-        self.preview.clear()
-        self.message.clear()
+        self._clear()
         self.warning.setText(failure.words)
 
     @Slot(object, object)

@@ -8,8 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
-THEMES = ("system", "light", "dark")
-
 
 @dataclass(frozen=True, slots=True)
 class Theme:
@@ -72,7 +70,7 @@ DARK = Theme(
 
 
 def theme_for(wish: str) -> Theme:
-    """`wish` is one of `THEMES`."""
+    """`wish` is one of the choices of the setting `theme`."""
     if wish == "system":
         dark = QGuiApplication.styleHints().colorScheme() is Qt.ColorScheme.Dark
         return DARK if dark else LIGHT

@@ -15,8 +15,8 @@ from spencer_desktop.core.settings import (
     config_file,
     declared,
     load_settings,
-    save_settings,
 )
+from spencer_desktop.core.settings_file import save_settings
 
 
 @pytest.fixture
