@@ -45,25 +45,18 @@ class Scenes:
     """One window, brought from scene to scene."""
 
     def __init__(self, out: Path, theme: str, size: str) -> None:
-        from PySide6.QtCore import QSettings
         from PySide6.QtWidgets import QApplication
 
         from spencer_desktop.core.settings import load_settings
-        from spencer_desktop.gui import style
-        from spencer_desktop.gui.app import translate
-        from spencer_desktop.gui.bridge import Bridge
-        from spencer_desktop.gui.main_window import MainWindow
+        from spencer_desktop.gui.app import build
 
         self._folder = tempfile.TemporaryDirectory()
         data = Path(self._folder.name)
         self._out, self._suffix = out, f"{theme}-{size}"
         self.app = QApplication([])
-        self._translators = translate(self.app, "en")
-        settings = replace(load_settings(data_dir=data / "data", file=data / "none.toml"), theme=theme)
-        style.apply(self.app, style.theme_for(theme))
-        self.bridge = Bridge(settings)
-        state = QSettings(str(data / "window.ini"), QSettings.Format.IniFormat)
-        self.window = MainWindow(settings, self.bridge, state, config=data / "settings.toml")
+        settings = load_settings(data_dir=data / "data", file=data / "none.toml")
+        settings = replace(settings, theme=theme, language="en")
+        self.window, self.bridge = build(self.app, settings, config=data / "settings.toml")
         self.window.resize(*SIZES[size][0])
         self.answered = 0
         self.indexed = 0

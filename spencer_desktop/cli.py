@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.settings import load_settings
 from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate, Stage
-from spencer_desktop.questions import batch_questions
+from spencer_desktop.questions import batch_questions, code_place, piped_code
 
 app = typer.Typer(
     name="spencer",
@@ -39,7 +40,6 @@ app = typer.Typer(
 models = typer.Typer(help="The model packs on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
 
-_LINE_DIGITS = 9
 _BUG = 70
 # Click's, or that of the copy of click inside newer versions of Typer.
 _UsageError: Any = typer.BadParameter.__base__
@@ -220,7 +220,9 @@ def _answer_batch(engine: Engine, file: Path, template: Query) -> int:
 @app.command()
 def similar(
     context: typer.Context,
-    place: Annotated[str, typer.Argument(metavar="FILE:LINE", help="A line of an indexed file.")],
+    place: Annotated[
+        str, typer.Argument(metavar="FILE:LINE", help="A line of an indexed file, or - for code on standard input.")
+    ],
     limit: Limit = 10,
     repo: Repos = None,
     lang: Langs = None,
@@ -228,13 +230,12 @@ def similar(
     kind: Kinds = None,
     as_json: Json = False,
 ) -> None:
-    """Find code like the code at FILE:LINE."""
-    file, separator, line = place.rpartition(":")
-    if not separator or not line.isdecimal() or len(line) > _LINE_DIGITS or int(line) < 1:
-        raise UserError(f"{place!r} is not FILE:LINE", hint="For example: spencer similar src/parser.py:42")
+    """Find code like the code at FILE:LINE, or like code that is piped in."""
     filters = _filters(repo, lang, path, kind)
+    at = None if place == "-" else code_place(place)
     with _engine(context) as engine:
-        update = engine.similar(Path(file), int(line), limit=limit, filters=filters)
+        ask = partial(engine.similar, *at) if at else partial(engine.similar_to, piped_code())
+        update = ask(limit=limit, filters=filters)
     raise typer.Exit(_show(update, {"place": place}, as_json))
 
 
@@ -378,7 +379,7 @@ def gui(
     # Qt is loaded by nobody else.
     from spencer_desktop.gui import app as window
 
-    raise typer.Exit(window.run(load_settings(data_dir=context.obj), paths or []))
+    raise typer.Exit(window.run(partial(load_settings, data_dir=context.obj), paths or []))
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
-"""Files of questions, one JSON object a line: those of `search --batch`, and labelled ones for `weigh`."""
+"""What is asked, as it is typed or stands in files: a place FILE:LINE, and files of questions, one JSON object a line
+(those of `search --batch`, and labelled ones for `weigh`)."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from spencer_desktop.core.types import Hit
 
 _BATCH_HINT = 'Each line: {"id": 1, "query": "parse a date"}'
 _LABELLED_HINT = 'Each line: {"query": "parse a date", "path": "app/dates.py", "line": 12}; the line may be left out.'
+
+_LINE_DIGITS = 9
 
 T = TypeVar("T")
 
@@ -29,6 +33,19 @@ class Labelled:
     def answered_by(self, hit: Hit) -> bool:
         here = hit.path == self.path or hit.path.endswith(f"/{self.path}")
         return here and (not self.line or hit.start_line <= self.line <= hit.end_line)
+
+
+def code_place(place: str) -> tuple[Path, int]:
+    """The file and the line of FILE:LINE. Raises UserError for anything else."""
+    file, separator, line = place.rpartition(":")
+    if not separator or not line.isdecimal() or len(line) > _LINE_DIGITS or int(line) < 1:
+        raise UserError(f"{place!r} is not FILE:LINE", hint="For example: spencer similar src/parser.py:42")
+    return Path(file), int(line)
+
+
+def piped_code() -> str:
+    """What stands on standard input."""
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
 def batch_questions(file: Path) -> list[tuple[Any, str]]:

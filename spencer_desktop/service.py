@@ -12,7 +12,7 @@ ends with it. Commands come in and events go out as JSON, one object a line.
     {"event": "indexed", …}      the fields of `IndexReport`
     {"event": "removed", "name": …, "root": …}
     {"event": "failed", "message": …, "hint": …, "details": …}     `details` is the traceback of a bug, else ""
-    {"event": "working" | "idle"}
+    {"event": "working" | "idle" | "waiting"}     waiting: until the machine is plugged in
 
 Paths are text with undecodable bytes as lone surrogates, escaped as JSON does.
 """
@@ -36,6 +36,7 @@ from typing import Any, TextIO
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.indexer import IndexProgress
+from spencer_desktop.core.power import OnBattery
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.settings import Settings
 
@@ -43,16 +44,21 @@ Event = dict[str, Any]
 Say = Callable[[Event], None]
 
 _BETWEEN_PROGRESS = 0.1
+_POWER_SECONDS = 5.0
 _EVERYTHING: Event = {"do": "index", "paths": []}
 
 
 class Service:
     """Obeys commands from one thread and works in another, so that a pause is heard while an index run goes on."""
 
-    def __init__(self, open_engine: Callable[[], Engine], say: Say) -> None:
-        """`open_engine` is called in the working thread; `say` writes one event and is called from either thread."""
+    def __init__(self, open_engine: Callable[[], Engine], say: Say, waits: Callable[[], bool] = lambda: False) -> None:
+        """`open_engine` is called in the working thread; `say` writes one event and is called from either thread.
+
+        While `waits()` nothing is indexed.
+        """
         self._open_engine = open_engine
         self._say = say
+        self._waits = waits
         self._changed = threading.Condition()
         self._todo: deque[Event] = deque()
         self._stopped = False
@@ -129,16 +135,21 @@ class Service:
 
     def _next(self) -> Event | None:
         """Waits for something that may be done; None once stopped. While all is paused, that is a removal only."""
+        said = False
         with self._changed:
             while True:
                 if self._stopped:
                     return None
+                waits = bool(self._todo) and not self._paused and self._waits()
                 for command in self._todo:
-                    if command["do"] == "remove" or not self._paused:
+                    if command["do"] == "remove" or not (self._paused or waits):
                         self._todo.remove(command)
                         self._interrupted = False
                         return command
-                self._changed.wait()
+                if waits and not said:
+                    self._say({"event": "waiting"})
+                    said = True
+                self._changed.wait(_POWER_SECONDS if waits else None)
 
     def _do(self, engine: Engine, command: Event) -> None:
         if command["do"] == "remove":
@@ -150,7 +161,7 @@ class Service:
             [Path(path) for path in command["paths"]],
             without=frozenset(self._paused_repositories),
             progress=self._progress(),
-            cancelled=lambda: self._stopped or self._interrupted,
+            cancelled=lambda: self._stopped or self._interrupted or self._waits(),
         )
         self._say({"event": "indexed", **asdict(report)})
         if report.stopped:
@@ -191,7 +202,8 @@ def run(settings: Settings) -> None:
     """A service on this process's standard input and output, with the models of the pack that is set."""
     # Ctrl-C in a terminal reaches a window's children, too; the window tells this one when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Service(lambda: Engine.open(settings), Lines(sys.stdout)).serve(sys.stdin)
+    waits = OnBattery() if settings.pause_on_battery else lambda: False
+    Service(lambda: Engine.open(settings), Lines(sys.stdout), waits).serve(sys.stdin)
 
 
 class Lines:

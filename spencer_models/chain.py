@@ -10,7 +10,7 @@ import torch
 
 from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.families import check_family
-from spencer_models.config import Recipe, fingerprint, read_recipe
+from spencer_models.config import Recipe, fingerprint
 from spencer_models.data.corpus import SUMMARY_NAME, read_corpus
 from spencer_models.data.leakage import read_held_out
 from spencer_models.data.prepare import build_corpus, pair_files
@@ -18,6 +18,7 @@ from spencer_models.job import Job, Step, make_folder
 from spencer_models.packs import make_packs
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
+from spencer_models.recipes import read_recipe
 from spencer_models.reproduce import Reproduction
 from spencer_models.results import RESULTS_NAME, write_results
 from spencer_models.tables import write_tables
@@ -69,21 +70,25 @@ def do(job: Job, until: Step, report: Report) -> str:
 
 def _corpus(job: Job, recipe: Recipe, report: Report) -> Path:
     """The folder of the recipe's corpus, built if it is not there."""
-    excluded = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in job.excluded]
+    excluded = [(path.name, _sha256(path)) for path in job.excluded]
     roots = [str(root.resolve()) for root in job.roots]
-    # Trees are known by their versions; pair files are edited.
+    # Trees are known by their versions, pair files by what is in them: copies are the same.
     found = pair_files(recipe.data, job.roots)
     if not (recipe.data.trees or recipe.data.files):
         raise UserError(
             f"The recipe {recipe.name} names no data",
             hint="Name a corpus by --corpus FOLDER; `spencer-models prepare PATH... --out FOLDER` makes one.",
         )
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found]
+    files = [(path.name, _sha256(path)) for path in found]
     folder = job.work / f"corpus-{fingerprint(recipe.data, excluded, roots, files)}"
     if not (folder / SUMMARY_NAME).is_file():
         report("step corpus")
         build_corpus(recipe.data, job.roots, read_held_out(job.excluded), folder, report)
     return folder
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _scores(reproduction: Reproduction, out: Path) -> None:

@@ -79,8 +79,9 @@ def reranked(answers: Sequence[Answers], k: int) -> dict[str, Observed]:
     parts = []
     for asked in answers:
         if asked.logits is not None and asked.logits.shape[1] > k:
-            evidence = np.float32(asked.recall_scale) * asked.found.cosines + asked.logits
-            parts.append(_observed(evidence, asked.found.top == np.arange(len(evidence))[:, None], k))
+            found = asked.found.first(len(asked.logits))
+            evidence = np.float32(asked.recall_scale) * found.cosines + asked.logits
+            parts.append(_observed(evidence, found.top == np.arange(len(evidence))[:, None], k))
     return {"one kind": _joined(parts)} if parts else {}
 
 

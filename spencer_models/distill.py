@@ -16,8 +16,8 @@ from spencer_models.backbones.base import Backbone, Encoder, Features
 from spencer_models.cached_gradient import Pass, backward
 from spencer_models.config import DualConfig, TextConfig, TrainingConfig
 from spencer_models.data.collation import ShuffledBatches
-from spencer_models.data.corpus import Pair, Sentence
-from spencer_models.data.queries import terse, variants
+from spencer_models.data.corpus import Pair, Sentence, text_number
+from spencer_models.data.queries import terse, training_query, variants, with_language
 from spencer_models.examples import Example, parts_of
 from spencer_models.losses import (
     contrastive_distillation,
@@ -70,6 +70,21 @@ def all_queries(pairs: Sequence[Pair], sentences: Sequence[Sentence]) -> QueryCo
             yield from ((text, sentence.pair) for text in (sentence.text, terse(sentence.text)))
 
     return _distinct((query_text(text), number) for text, number in texts())
+
+
+def further_queries(pairs: Sequence[Pair], sentences: Sequence[Sentence]) -> QueryCorpus:
+    """`all_queries`, what the full encoder was trained with, and of each pair one that names its language."""
+
+    def texts() -> Iterable[tuple[str, int]]:
+        for number, pair in enumerate(pairs):
+            turn = text_number(pair.query)
+            ways = variants(pair.query, pair.symbol)
+            yield training_query(pair), number
+            yield with_language(ways[turn % len(ways)], pair.language, turn // len(ways)), number
+
+    told = all_queries(pairs, sentences)
+    asked = ((query_text(text), number) for text, number in texts())
+    return _distinct([*zip(told.texts, told.examples.tolist(), strict=True), *asked])
 
 
 def _distinct(texts: Iterable[tuple[str, int]]) -> QueryCorpus:

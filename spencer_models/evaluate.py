@@ -77,8 +77,8 @@ class Answers:
     """What a pack answered to the questions of one set.
 
     `queries` [n, d] and `codes` [m, d]: their vectors, float32, unit rows. `full` int64 [n]: the answers' places by the
-    full encoder on both sides; `found`: what the query encoder recalled; `logits` float32 [n, depth]: of the codes
-    found, where the pack re-ranks, by `recall_scale` · cosine + logit.
+    full encoder on both sides; `found`: what the query encoder recalled; `logits` float32 [r ≤ n, depth]: of the codes
+    found for the first r questions, where the pack re-ranks, by `recall_scale` · cosine + logit.
     """
 
     name: str
@@ -127,14 +127,19 @@ def means(scores: Mapping[str, Mapping[str, PackScores]]) -> dict[str, float]:
     return {way: float(np.mean([by_way[way].mrr for by_way in scores.values()])) for way in ways}
 
 
-def rerank_helps(scores: Mapping[str, Mapping[str, PackScores]], k: int, tolerance: float = 0.005) -> bool:
-    """Whether the mix over the first `k` beats recall on the mean of the sets and on none falls behind beyond noise."""
-    gains = [by_way[f"mix@{k}"].mrr - by_way["distilled"].mrr for by_way in scores.values()]
-    return float(np.mean(gains)) > 0 and min(gains) > -tolerance
+def rerank_helps(answers: Sequence[Answers], k: int) -> bool:
+    """Whether re-ranking the first `k` gains MRR on the mean of the sets, by more than two standard errors, and loses
+    as much on none."""
+    ranks = [_ranks(asked, (k,)) for asked in answers]
+    gains = [1 / by_way[f"mix@{k}"] - 1 / by_way["distilled"][: len(by_way[f"mix@{k}"])] for by_way in ranks]
+    means = np.array([gain.mean() for gain in gains])
+    errors = np.array([gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf for gain in gains])
+    overall = np.sqrt(np.square(errors).sum()) / len(errors)
+    return bool(means.mean() > 2 * overall and (means > -2 * errors).all())
 
 
-def ask(models: Models, asked: QuestionSet, depth: int) -> Answers:
-    """Recalls `depth` codes for each question, and scores them where the pack has a re-ranker."""
+def ask(models: Models, asked: QuestionSet, depth: int, most_reranked: int = POOL) -> Answers:
+    """Recalls `depth` codes for each question; where the pack re-ranks scores them for the first `most_reranked`."""
     codes = models.code_encoder.encode(asked.codes)
     gold = np.arange(len(asked.queries), dtype=np.int64)
     full = gold_ranks(models.code_encoder.encode(asked.queries) @ codes.T, gold)
@@ -143,7 +148,7 @@ def ask(models: Models, asked: QuestionSet, depth: int) -> Answers:
     reranker, defaults = models.reranker, models.pack.manifest.rerank
     if reranker is None or defaults is None:
         return Answers(asked.name, queries, codes, full, found, None, 0.0)
-    rows = zip(asked.queries, found.top, strict=True)
+    rows = zip(asked.queries[:most_reranked], found.top, strict=False)
     logits = np.stack([reranker.score(query, [asked.codes[i] for i in row]) for query, row in rows])
     return Answers(asked.name, queries, codes, full, found, logits, defaults.recall_scale)
 
@@ -151,9 +156,10 @@ def ask(models: Models, asked: QuestionSet, depth: int) -> Answers:
 def _ranks(answers: Answers, ks: Sequence[int]) -> dict[str, Ids]:
     out = {"full": answers.full, "distilled": answers.found.ranks}
     if answers.logits is not None:
+        found = answers.found.first(len(answers.logits))
         for k in ks:
-            out[f"cross@{k}"] = rerank(answers.found, answers.logits, k, 0.0)
-            out[f"mix@{k}"] = rerank(answers.found, answers.logits, k, answers.recall_scale)
+            out[f"cross@{k}"] = rerank(found, answers.logits, k, 0.0)
+            out[f"mix@{k}"] = rerank(found, answers.logits, k, answers.recall_scale)
     return out
 
 

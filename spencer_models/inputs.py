@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.types import Ids
 from spencer_models.backbones.base import Backbone, Pretrained
 from spencer_models.backbones.checkpoint import WEIGHTS_NAME
 from spencer_models.backbones.families import FAMILIES, open_backbone
@@ -27,9 +28,10 @@ from spencer_models.validation import Reading, Validation
 
 @dataclass(frozen=True, slots=True)
 class Studied:
-    """Some of the training split. `sentences` are what else the documentation says of them; `pair` is a position in
-    `pairs`, in whose order all else is."""
+    """Some of the training split, at the ascending positions `numbers`. `sentences` are what else the documentation
+    says of them; `pair` is a position in `pairs`, in whose order all else is."""
 
+    numbers: Ids
     pairs: list[Pair]
     examples: list[Example]
     sentences: list[Sentence]
@@ -77,10 +79,15 @@ class Inputs:
     @cached_property
     def studied(self) -> Studied:
         """The examples that the trained encoder reads."""
-        chosen = self.mix.sample(self.recipe.mix.studied, self.recipe.seed)
+        return self.sample(self.recipe.mix.studied)
+
+    def sample(self, count: int) -> Studied:
+        """`count` examples as training comes upon them (0: all that it shows); a larger sample holds a smaller one."""
+        chosen = self.mix.sample(count, self.recipe.seed)
         places = {self._training_numbers[i]: place for place, i in enumerate(chosen)}
         pairs = [self.pairs[i] for i in chosen]
         return Studied(
+            chosen,
             pairs,
             training_examples(pairs, self.recipe.text),
             [replace(s, pair=places[s.pair]) for s in self.corpus.sentences if s.pair in places],

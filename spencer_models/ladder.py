@@ -12,12 +12,12 @@ import torch
 
 from spencer_desktop.core.types import Floats
 from spencer_models.backbones.base import Code, Encoder
-from spencer_models.config import read_recipe
 from spencer_models.export import OnnxModel, export_float32, export_int8
 from spencer_models.markdown import markdown_table
 from spencer_models.metrics import mrr, recall_at
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
+from spencer_models.recipes import read_recipe
 from spencer_models.results import Timing
 from spencer_models.retrieval import Recall
 from spencer_models.students import Students
@@ -52,6 +52,8 @@ def compare(recipe: Path, corpus: Path, work: Path, checkpoint: str, threads: in
         **{f"{size}": students.direct(size, "loss_spencer") for size in config.sizes},
         f"{kept.depth} (Algorithm 1)": kept,
     }
+    if config.further:
+        chosen[f"{kept.depth} (Algorithm 1, further)"] = students.further(kept)
     validation = run.validation
     codes = validation.codes(run.dual.code)
     encoders = {name: students.load(model) for name, model in chosen.items()}

@@ -22,7 +22,15 @@ from spencer_models.confidence import (
     reliability_figure,
     reranked,
 )
-from spencer_models.config import CrossConfig, DualConfig, ExportConfig, Recipe, TrainingConfig, fingerprint
+from spencer_models.config import (
+    CrossConfig,
+    DistillConfig,
+    DualConfig,
+    ExportConfig,
+    Recipe,
+    TrainingConfig,
+    fingerprint,
+)
 from spencer_models.data.corpus import TEST, VALID, Corpus
 from spencer_models.evaluate import (
     POOL,
@@ -45,8 +53,8 @@ from spencer_models.plotting import save
 from spencer_models.release import describe, make_pack, read_translations
 from spencer_models.reproduce import Reproduction
 
-# Of each kind. A re-ranker on a CPU answers two questions a second; the gate asks for a difference of means over all.
-_VALID_QUESTIONS, _TEST_QUESTIONS = 60, 80
+# Of each kind, re-ranked: a re-ranker on a CPU answers two questions a second. Recall is gated on whole pools.
+_VALID_RERANKED, _TEST_QUESTIONS = 60, 80
 
 # Of each kind, to smooth activations by.
 _SAMPLES = 5
@@ -72,11 +80,11 @@ def make_packs(reproduction: Reproduction) -> Path:
     query = students.load(reproduction.selected[0]) if students else run.dual.query
     trained = Trained(run.backbone, run.dual.code, query, run.scorer if recipe.cross else None)
     spec = _spec(run, recipe, recipe.export)
-    asked = question_sets(run.corpus, VALID, _VALID_QUESTIONS)
+    asked = question_sets(run.corpus, VALID, POOL)
     answered: dict[str, list[Answers]] = {}
 
     def measure(pack: Path) -> Mapping[str, float]:
-        answered[pack.name] = _answers(pack, asked, spec.candidates)
+        answered[pack.name] = _answers(pack, asked, spec.candidates, _VALID_RERANKED)
         return means(scored(answered[pack.name], (spec.candidates,)))
 
     packed = make_pack(trained, spec, measure, folder, run.report)
@@ -85,9 +93,8 @@ def make_packs(reproduction: Reproduction) -> Path:
         measured = _measured(run.corpus, trained, folder / INT8, spec.candidates, curves)
         run.report("int8\n" + table(measured.scores))
         save(reliability_figure(measured.reliability), folder / _RELIABILITY)
-        helps = bool(recipe.cross) and rerank_helps(measured.scores, spec.candidates)
         card = _card(reproduction, measured)
-        describe(trained, spec, packed, folder, rerank_by_default=helps, card=card, confidence=curves)
+        describe(trained, spec, packed, folder, rerank_by_default=measured.rerank_helps, card=card, confidence=curves)
     run.report(f"packs: {folder}")
     return folder
 
@@ -120,6 +127,7 @@ class _Measured:
     reliability: Mapping[str, Reliability]
     lengths: Mapping[str, PackScores]
     spoken: Mapping[str, PackScores]
+    rerank_helps: bool
 
 
 def _measured(
@@ -137,13 +145,14 @@ def _measured(
     lengths = by_length(answers, tests, lambda code: len(tokenizer.encode(code).ids))
     spoken = _answers(pack, translated_sets(corpus, read_translations(_TRANSLATIONS)), k)
     by_language = {name: ways["distilled"] for name, ways in scored(spoken, (k,)).items()}
-    return _Measured(scored(answers, (k,)), sure, lengths, by_language)
+    helps = trained.scorer is not None and rerank_helps(answers, k)
+    return _Measured(scored(answers, (k,)), sure, lengths, by_language, helps)
 
 
-def _answers(pack: Path, sets: Sequence[QuestionSet], k: int) -> list[Answers]:
+def _answers(pack: Path, sets: Sequence[QuestionSet], k: int, most_reranked: int = POOL) -> list[Answers]:
     models = Models(open_pack(pack), choose_device("auto", 0))
     # One more than K, so that something stands in the place of an answer that is taken away.
-    return [ask(models, asked, k + 1) for asked in sets]
+    return [ask(models, asked, k + 1, most_reranked) for asked in sets]
 
 
 def _observed(answers: Sequence[Answers], k: int) -> dict[Stage, dict[str, Observed]]:
@@ -164,7 +173,7 @@ def _card(reproduction: Reproduction, measured: _Measured) -> Card:
         base=f"{recipe.backbone.family}, {size}{start}",
         student_layers=reproduction.selected[0].depth if distill else code.stack.depth,
         dual=_dual(run, dual),
-        distilled={"queries": distill.queries, **_settings(distill.training)} if distill else {},
+        distilled=_distilled(distill) if distill else {},
         reranker=_reranker(cross) if cross else {},
         path=reproduction.selected[1] if distill else None,
         mrr={name: {way: s.mrr for way, s in by_way.items()} for name, by_way in measured.scores.items()},
@@ -194,12 +203,20 @@ def _dual(run: Run, dual: DualConfig) -> dict[str, object]:
     return told
 
 
+def _distilled(distill: DistillConfig) -> dict[str, object]:
+    told: dict[str, object] = {"queries": distill.queries, **_settings(distill.training)}
+    if distill.further:
+        studied = f"{distill.further.studied:,} examples" if distill.further.studied else "all examples"
+        told |= {"then all that could be asked of": studied, **_settings(distill.further.training, "then ")}
+    return told
+
+
 def _reranker(cross: CrossConfig) -> dict[str, object]:
     student = cross.student if cross.student and cross.student.shipped else None
     joint = {"joint layers": cross.joint} if cross.head == "late" else {}
     told: dict[str, object] = {"head": cross.head, **joint, "loss": cross.loss, **_settings(cross.training)}
     if student:
-        told |= {"then": f"{student.layers} layers that learnt its scores", **_settings(student.training)}
+        told |= {"then": f"{student.layers} layers that learnt its scores", **_settings(student.training, "then ")}
     return told
 
 
@@ -208,5 +225,5 @@ def _weaknesses(summary: Mapping[str, Any]) -> list[str]:
     return [f"Trained on {languages} alone; in other languages it relies on what its checkpoint knows."]
 
 
-def _settings(training: TrainingConfig) -> dict[str, object]:
-    return {name: asdict(training)[name] for name in ("epochs", "batch", "learning_rate", "dropout")}
+def _settings(training: TrainingConfig, when: str = "") -> dict[str, object]:
+    return {when + name: asdict(training)[name] for name in ("epochs", "batch", "learning_rate", "dropout")}

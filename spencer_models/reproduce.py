@@ -97,9 +97,10 @@ class Reproduction:
 
     @cached_property
     def selected(self) -> tuple[QueryModel, AssistantPath]:
-        """The student that Algorithm 1 keeps, and its path."""
+        """The student that Algorithm 1 keeps, with all that it goes on to learn, and its path."""
         assert self.students
-        return self.students.select()
+        kept, path = self.students.select()
+        return self.students.further(kept), path
 
     @cached_property
     def query_models(self) -> dict[str, QueryModel]:

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from spencer_desktop.core.types import Floats
 from spencer_models.backbones.base import Code, Encoder, Features
 from spencer_models.backbones.scorer import PairScorer
-from spencer_models.config import read_recipe
 from spencer_models.dual import DualEncoder
 from spencer_models.encode import evaluating
 from spencer_models.examples import Pool
@@ -28,6 +27,7 @@ from spencer_models.losses import late_interaction
 from spencer_models.metrics import mrr
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
+from spencer_models.recipes import read_recipe
 from spencer_models.retrieval import Recall
 from spencer_models.validation import RECALL_SCALES, Reading, Validation
 

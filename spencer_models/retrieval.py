@@ -22,6 +22,10 @@ class Recall:
     top: Ids
     cosines: Floats
 
+    def first(self, count: int) -> Recall:
+        """What was found for the first `count` questions."""
+        return Recall(self.ranks[:count], self.top[:count], self.cosines[:count])
+
 
 def recall(queries: Floats, codes: Floats, depth: int) -> Recall:
     """`queries` [n, d] and `codes` [m ≥ n, d] are unit rows; ties count against the answer."""

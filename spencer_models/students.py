@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from spencer_desktop.core.errors import UserError
-from spencer_desktop.core.types import Floats
+from spencer_desktop.core.types import Floats, Ids
 from spencer_models.assistants import select_assistants
 from spencer_models.backbones.base import Encoder, compress
 from spencer_models.config import DistillConfig, TrainingConfig, fingerprint
@@ -19,6 +22,7 @@ from spencer_models.distill import (
     QueryCorpus,
     Teaching,
     all_queries,
+    further_queries,
     queries_of_examples,
 )
 from spencer_models.encode import once
@@ -37,6 +41,15 @@ class QueryModel:
     folder: Path
     depth: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What a student learns from and for how long; `parts` are its identity in fingerprints."""
+
+    corpus: Callable[[], QueryCorpus]
+    training: TrainingConfig
+    parts: tuple[object, ...]
 
 
 class Students:
@@ -74,6 +87,17 @@ class Students:
         return all_queries(self._run.studied.pairs, self._run.studied.sentences)
 
     @cached_property
+    def _further_corpus(self) -> QueryCorpus:
+        """What `distill.further` learns from. Where a question's own code was not read it stands beside another one:
+        L_DD asks how far a code is, whichever it is."""
+        assert self._config.further
+        read, asked = self._run.studied.numbers, self._run.sample(self._config.further.studied)
+        own = np.minimum(np.searchsorted(read, asked.numbers), len(read) - 1)
+        codes: Ids = np.where(read[own] == asked.numbers, own, np.arange(len(asked.numbers)) % len(read))
+        corpus = further_queries(asked.pairs, asked.sentences)
+        return QueryCorpus(corpus.texts, codes[corpus.examples])
+
+    @cached_property
     def _validation(self) -> Validation:
         """Whole pools: questions alone are cheap to encode, and the drops that Algorithm 1 judges are small."""
         run = self._run
@@ -89,8 +113,14 @@ class Students:
 
     def train(self, start: QueryModel, removed: int, teacher: QueryModel, objective: Objective) -> QueryModel:
         """`start` without `removed` of its layers, then trained on `objective`; made once."""
-        run, training = self._run, self._training(objective)
-        parts = (run.students_fingerprint, start.name, removed, teacher.name, objective, training, self._config.queries)
+        lesson = _Lesson(lambda: self._corpus, self._training(objective), (self._config.queries,))
+        return self._train(start, removed, teacher, objective, lesson)
+
+    def _train(
+        self, start: QueryModel, removed: int, teacher: QueryModel, objective: Objective, lesson: _Lesson
+    ) -> QueryModel:
+        run, training = self._run, lesson.training
+        parts = (run.students_fingerprint, start.name, removed, teacher.name, objective, training, *lesson.parts)
         name = fingerprint(*parts)
         depth = start.depth - removed
         stage = Stage(run.work / f"student-{depth}-{objective}-{name}")
@@ -99,10 +129,11 @@ class Students:
         if not stage.is_done:
             full = run.pretrained.encoder("query", start.folder, dropout=training.dropout)
             student = compress(full, removed)
+            corpus = lesson.corpus()
             task = DistillTask(
                 student,
                 run.backbone,
-                self._teaching(teacher),
+                self._teaching(teacher, corpus, lesson.parts),
                 objective,
                 training,
                 run.recipe.text,
@@ -111,7 +142,7 @@ class Students:
                 run.recipe.seed,
                 run.recipe.dual,
             )
-            plan = run.plan(training, len(self._corpus.texts))
+            plan = run.plan(training, len(corpus.texts))
             save = lambda: run.pretrained.save(student, stage.folder)  # noqa: E731
             stage.train(student, task, plan, run.machine, save, run.report)
         return QueryModel(stage.folder, depth, name)
@@ -120,10 +151,10 @@ class Students:
         training = self._config.training
         return replace(training, dropout=self._config.second_pass_dropout) if objective in TWO_PASSES else training
 
-    def _teaching(self, teacher: QueryModel) -> Teaching:
-        name = f"questions-{fingerprint(self._config.queries, self._run.recipe.mix.studied)}.npy"
-        queries = once(teacher.folder / name, lambda: self._run.reading.queries(self.load(teacher), self._corpus.texts))
-        return Teaching(self._corpus, queries, self._run.example_vectors[1])
+    def _teaching(self, teacher: QueryModel, corpus: QueryCorpus, parts: tuple[object, ...]) -> Teaching:
+        name = f"questions-{fingerprint(*parts, self._run.recipe.mix.studied)}.npy"
+        queries = once(teacher.folder / name, lambda: self._run.reading.queries(self.load(teacher), corpus.texts))
+        return Teaching(corpus, queries, self._run.example_vectors[1])
 
     def direct(self, layers: int, objective: Objective) -> QueryModel:
         """A student of `layers` layers taught by the full teacher itself, or (DirectTrain) by the labels alone."""
@@ -135,6 +166,14 @@ class Students:
         config = self._run.recipe.assistants
         metric = f"R@{self._run.recipe.evaluate.candidates}" if self._by_recall else "MRR"
         return select_assistants(self.teacher, self, metric=metric, removed=config.removed, threshold=config.threshold)
+
+    def further(self, kept: QueryModel) -> QueryModel:
+        """`kept` after it has gone on learning from its full teacher, where the recipe asks for that."""
+        config = self._config.further
+        if config is None or kept == self.teacher:
+            return kept
+        lesson = _Lesson(lambda: self._further_corpus, config.training, ("further", config.studied))
+        return self._train(kept, 0, self.teacher, "loss_spencer", lesson)
 
     def depth(self, model: QueryModel) -> int:
         return model.depth

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from spencer_models.config import read_recipe
 from spencer_models.dual import DualTask
 from spencer_models.loop import Plan, fit
 from spencer_models.pipeline import Run
 from spencer_models.progress import Report
+from spencer_models.recipes import read_recipe
 
 _ROUNDS = 3
 

@@ -2,6 +2,33 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="de" sourcelanguage="en">
     <context>
+        <name>AnswersList</name>
+        <message>
+            <source>Answers</source>
+            <translation>Antworten</translation>
+        </message>
+        <message>
+            <source>Open in editor</source>
+            <translation>Im Editor öffnen</translation>
+        </message>
+        <message>
+            <source>Copy code</source>
+            <translation>Code kopieren</translation>
+        </message>
+        <message>
+            <source>Copy path and line</source>
+            <translation>Pfad und Zeile kopieren</translation>
+        </message>
+        <message>
+            <source>Find similar code</source>
+            <translation>Ähnlichen Code finden</translation>
+        </message>
+        <message>
+            <source>Show in file manager</source>
+            <translation>Im Dateimanager zeigen</translation>
+        </message>
+    </context>
+    <context>
         <name>Chips</name>
         <message>
             <source>Remove the filter {0}</source>
@@ -299,6 +326,10 @@
             <translation>{0} Dateien/s</translation>
         </message>
         <message>
+            <source>Waiting until the machine is plugged in (Settings, Indexing).</source>
+            <translation>Wartet, bis das Gerät am Netz ist (Einstellungen, Indizieren).</translation>
+        </message>
+        <message>
             <source>Paused.</source>
             <translation>Angehalten.</translation>
         </message>
@@ -381,32 +412,16 @@
             <translation>Wie gesucht wird</translation>
         </message>
         <message>
-            <source>Answers</source>
-            <translation>Antworten</translation>
-        </message>
-        <message>
-            <source>Open in editor</source>
-            <translation>Im Editor öffnen</translation>
-        </message>
-        <message>
-            <source>Copy code</source>
-            <translation>Code kopieren</translation>
-        </message>
-        <message>
-            <source>Copy path and line</source>
-            <translation>Pfad und Zeile kopieren</translation>
-        </message>
-        <message>
-            <source>Find similar code</source>
-            <translation>Ähnlichen Code finden</translation>
-        </message>
-        <message>
-            <source>Show in file manager</source>
-            <translation>Im Dateimanager zeigen</translation>
+            <source>Find code like the copied</source>
+            <translation>Code wie den kopierten finden</translation>
         </message>
         <message>
             <source>Nothing found.</source>
             <translation>Nichts gefunden.</translation>
+        </message>
+        <message>
+            <source>the copied code</source>
+            <translation>der kopierte Code</translation>
         </message>
         <message numerus="yes">
             <source>%n like {0}</source>
@@ -444,6 +459,14 @@
         <message>
             <source>Index generated files, such as lock files and compiled protocols, too.</source>
             <translation>Auch erzeugte Dateien wie Lockfiles und übersetzte Protokolle indizieren.</translation>
+        </message>
+        <message>
+            <source>What else is left out of every folder: patterns as in .gitignore, with blanks between them.</source>
+            <translation>Was sonst aus jedem Ordner ausgelassen wird: Muster wie in .gitignore, mit Leerzeichen dazwischen.</translation>
+        </message>
+        <message>
+            <source>Index only while the machine is plugged in.</source>
+            <translation>Nur indizieren, solange das Gerät am Netz ist.</translation>
         </message>
         <message>
             <source>A file that takes longer to parse is indexed as plain lines.</source>
@@ -551,6 +574,14 @@
         <message>
             <source>Generated files</source>
             <translation>Erzeugte Dateien</translation>
+        </message>
+        <message>
+            <source>Left out</source>
+            <translation>Ausgelassen</translation>
+        </message>
+        <message>
+            <source>Pause on battery</source>
+            <translation>Im Akkubetrieb anhalten</translation>
         </message>
         <message>
             <source>Seconds to parse a file</source>

@@ -114,6 +114,10 @@ class Engine:
         """Code like that at `line` (1-based) of `path`."""
         return self._searcher.similar(path, line, limit, filters or Filters())
 
+    def similar_to(self, code: str, *, limit: int = 10, filters: Filters | None = None) -> SearchUpdate:
+        """Code like `code`, which need not be indexed."""
+        return self._searcher.similar_to(code, limit, filters or Filters())
+
     # Looking
 
     def repositories(self) -> list[RepositoryStatus]:
@@ -165,6 +169,7 @@ class Engine:
             max_bytes=self.settings.max_file_mib << 20,
             include_vendored=self.settings.include_vendored,
             include_generated=self.settings.include_generated,
+            exclude=self.settings.exclude,
         )
 
 

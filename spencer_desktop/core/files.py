@@ -61,13 +61,14 @@ class WalkLimits:
     Files larger than `max_bytes`, and JSON, XML, YAML and the like larger than `max_data_bytes`, are left out.
     `include_vendored` lets third-party code and build output in, `include_generated` what tools wrote. What a name
     excludes, its name in `.ignore` or `.spencerignore` brings back ("!vendor/"; not a pattern with wildcards), except
-    secrets and version control data.
+    secrets and version control data. `exclude`: further patterns as in `.gitignore`, with blanks between them.
     """
 
     max_bytes: int = 2_000_000
     max_data_bytes: int = 256_000
     include_vendored: bool = False
     include_generated: bool = False
+    exclude: str = ""
 
 
 DEFAULT_LIMITS = WalkLimits()
@@ -145,6 +146,7 @@ def walk(root: Path, limits: WalkLimits = DEFAULT_LIMITS) -> Iterator[FileEntry 
             f"Cannot read {root}: {error.strerror}.", hint="Check the permissions of the folder."
         ) from error
     rules, path = rules_above(root)
+    rules = rules.with_exclusions(limits.exclude, len(path))
     return _walk(_folder("", path, rules, str(root), entries), limits)
 
 

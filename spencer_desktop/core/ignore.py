@@ -1,7 +1,8 @@
 """Which ignore files speak about a path, and which of them has the last word.
 
 Three kinds of file, later wins whatever their folder: `.gitignore`, `.ignore`, `.spencerignore`. Of one kind, the file
-in the deepest folder wins. Below `.gitignore` stand `.git/info/exclude` and, last, git's global excludes. `.gitignore`
+in the deepest folder wins. Below `.spencerignore`'s own stand the patterns that a user set for every folder. Below
+`.gitignore` stand `.git/info/exclude` and, last, git's global excludes. `.gitignore`
 and the global excludes count in plain folders as in repositories. Inside a nested repository (a submodule, a clone, a
 worktree) git's rules begin anew; `.ignore` and `.spencerignore` are not git's and reach inside.
 
@@ -83,6 +84,14 @@ class Rules:
                     restores = pattern.negated and pattern.literal and scope.about_search
                     return Verdict(not pattern.negated, scope.origin, restores)
         return None
+
+    def with_exclusions(self, patterns: str, base: int) -> Rules:
+        """These rules and a user's own, with blanks between them; they see what follows the first `base` bytes."""
+        parsed = parse("\n".join(patterns.split()).encode("utf-8", "surrogatepass"))
+        if not parsed.patterns:
+            return self
+        own = _Scope(parsed, base, "the setting exclude", about_search=True)
+        return replace(self, spencer=(*self.spencer, own))
 
     def enter(self, location: str, names: frozenset[str], base: int, shown: str) -> Rules:
         """The rules inside a folder, given the names in it. `base` is the length of its path, with its slash.

@@ -154,15 +154,28 @@ class Searcher:
         began = time.perf_counter()
         self._require_space()
         row = self._chunk_at(path, line)
-        vector = self._models.code_encoder.encode([code_text(row.symbol, row.text)])[0]
+        near = self._near(code_text(row.symbol, row.text), limit, filters)
+        others = [r for r in near if _unit(r.row) != _unit(row)]
+        return _update(Stage.RECALL, self._hits(_places(others), limit), began)
+
+    def similar_to(self, code: str, limit: int, filters: Filters) -> SearchUpdate:
+        """The chunks nearest to `code`, which need not be indexed. UserError when it is blank."""
+        began = time.perf_counter()
+        self._require_space()
+        if not code.strip():
+            raise UserError("There is no code to compare with", hint="Copy a function, or a part of one.")
+        near = self._near(code_text("", code), limit, filters)
+        return _update(Stage.RECALL, self._hits(_places(near), limit), began)
+
+    def _near(self, code: str, limit: int, filters: Filters) -> list[Ranked]:
+        """By cosine, the nearest first."""
+        vector = self._models.code_encoder.encode([code])[0]
         scope = self._scope(filters)
         ids, cosines = self._index.nearest(vector, _depth(limit), scope)
         score = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
         chunks = np.array(self._catalog.chunks_of_contents(ids, scope), np.int64)
-        rows = self._catalog.candidate_rows(chunks)
-        near = [Ranked(r, score[r.content_id], score[r.content_id]) for r in rows]
-        found = sorted((r for r in near if _unit(r.row) != _unit(row)), key=lambda r: (-r.score, r.row.id))
-        return _update(Stage.RECALL, self._hits(_places(found), limit), began)
+        near = [Ranked(r, score[r.content_id], score[r.content_id]) for r in self._catalog.candidate_rows(chunks)]
+        return sorted(near, key=lambda r: (-r.score, r.row.id))
 
     # Recall
 

@@ -48,6 +48,10 @@ class Settings:
     include_generated: bool = _setting(
         "indexing", False, "Index generated files, such as lock files and compiled protocols, too."
     )
+    exclude: str = _setting(
+        "indexing", "", "What else is left out of every folder: patterns as in .gitignore, with blanks between them."
+    )
+    pause_on_battery: bool = _setting("indexing", False, "Index only while the machine is plugged in.")
     parse_seconds: int = _setting(
         "indexing", 5, "A file that takes longer to parse is indexed as plain lines.", least=1
     )

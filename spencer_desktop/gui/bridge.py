@@ -19,7 +19,7 @@ from spencer_desktop.core.files import WalkLimits
 from spencer_desktop.core.freshness import look
 from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.settings import Settings
-from spencer_desktop.core.types import Filters, Hit, Query
+from spencer_desktop.core.types import Hit, Query
 from spencer_desktop.gui.coloring import spans
 from spencer_desktop.gui.failure import Failure
 from spencer_desktop.gui.service_process import ServiceProcess, service_command
@@ -103,12 +103,15 @@ class _Answerer(_Worker):
         self._reporting(token, work)
         self.done.emit(token)
 
-    @Slot(int, object)
-    def find_similar(self, token: int, place: tuple[Path, int, int, Filters]) -> None:
-        path, line, limit, filters = place
-
+    @Slot(int, object, int)
+    def find_similar(self, token: int, to: Hit | str, limit: int) -> None:
         def work() -> None:
-            self.updated.emit(token, self._ready().similar(path, line, limit=limit, filters=filters))
+            engine = self._ready()
+            if isinstance(to, str):
+                update = engine.similar_to(to, limit=limit)
+            else:
+                update = engine.similar(Path(to.root) / to.path, to.start_line, limit=limit)
+            self.updated.emit(token, update)
 
         if token == self._token.newest:
             self._reporting(token, work)
@@ -186,12 +189,12 @@ class Bridge(QObject):
     indexed = Signal(object)
     removed = Signal(object)
     working = Signal(str)
-    """"working" or "idle": what the service is."""
+    """"working", "idle" or "waiting": what the service is."""
     failed = Signal(object)
     """`Failure` of anything else."""
 
     _ask = Signal(int, object)
-    _ask_similar = Signal(int, object)
+    _ask_similar = Signal(int, object, int)
     _look = Signal(int, object)
     _color = Signal(str, str, str)
     _list = Signal()
@@ -278,9 +281,11 @@ class Bridge(QObject):
         self._token.newest += 1
         self._ask.emit(self._token.newest, query)
 
-    def ask_similar(self, path: Path, line: int, limit: int, filters: Filters) -> None:
+    @Slot(object, int)
+    def ask_similar(self, to: Hit | str, limit: int) -> None:
+        """Code like a hit's, or like a text."""
         self._token.newest += 1
-        self._ask_similar.emit(self._token.newest, (path, line, limit, filters))
+        self._ask_similar.emit(self._token.newest, to, limit)
 
     @Slot()
     def forget_question(self) -> None:
@@ -357,7 +362,7 @@ class Bridge(QObject):
         elif kind == "removed":
             self.removed.emit(event)
             self.list_repositories()
-        elif kind in ("working", "idle"):
+        elif kind in ("working", "idle", "waiting"):
             (self._counting.start if kind == "working" else self._counting.stop)()
             self.working.emit(kind)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -41,7 +41,8 @@ class CodeView(QPlainTextEdit):
         )
         self._first_line = 1
         self._chunk = range(0)
-        self._matches: frozenset[int] = frozenset()
+        self._is_match: Callable[[str], bool] = lambda text: False
+        self._matches: dict[int, bool] = {}
         self._spans: Sequence[Sequence[Span]] = ()
         self._colored: set[int] = set()
         self._numbers = _LineNumbers(self)
@@ -65,7 +66,7 @@ class CodeView(QPlainTextEdit):
         """`text` is `displayable` and begins at `first_line` of the file."""
         self._first_line = first_line
         self._spans, self._colored = (), set()
-        self._chunk, self._matches = range(0), frozenset()
+        self.mark(range(0), lambda text: False)
         self.setPlainText(text)
         self._make_room()
 
@@ -74,10 +75,17 @@ class CodeView(QPlainTextEdit):
         self._spans, self._colored = spans, set()
         self.viewport().update()
 
-    def mark(self, chunk: range, matches: frozenset[int]) -> None:
-        """Lines of the file that answer, and those among them that hold words of the question."""
-        self._chunk, self._matches = chunk, matches
+    def mark(self, chunk: range, is_match: Callable[[str], bool]) -> None:
+        """Lines of the file that answer; `is_match` says of the text of one whether it holds words of the question."""
+        self._chunk, self._is_match, self._matches = chunk, is_match, {}
         self.viewport().update()
+
+    def is_match(self, block: QTextBlock) -> bool:
+        """Found out when the line comes into sight: a chunk may be as long as its file."""
+        number = block.blockNumber()
+        if number not in self._matches:
+            self._matches[number] = number + self._first_line in self._chunk and self._is_match(block.text())
+        return self._matches[number]
 
     def go_to(self, line: int) -> None:
         """Shows a line of the file a third from the top."""
@@ -101,7 +109,7 @@ class CodeView(QPlainTextEdit):
                 break
             line = block.blockNumber() + self._first_line
             if line in self._chunk:
-                color = self._theme.match if line in self._matches else self._theme.chunk
+                color = self._theme.match if self.is_match(block) else self._theme.chunk
                 painter.fillRect(QRect(0, top.top(), width, top.height()), QColor(color))
             self._lay_out(block)
             block = block.next()

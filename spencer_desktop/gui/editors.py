@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -65,14 +65,12 @@ _TERMINALS = {
 }
 
 
-def installed(which: Which = shutil.which) -> list[str]:
-    """Keys of the editors that can be started here, the preferred first."""
-    terminal = any(which(name) for name in _TERMINALS)
-    return [
-        key
-        for key, editor in EDITORS.items()
-        if any(which(p) for p in editor.programs) and (terminal or not editor.in_terminal)
-    ]
+def installed(which: Which = shutil.which) -> Iterator[str]:
+    """Keys of the editors that can be started here, the preferred first; each is looked for when it is asked for."""
+    for key, editor in EDITORS.items():
+        there = any(which(program) for program in editor.programs)
+        if there and (not editor.in_terminal or any(which(name) for name in _TERMINALS)):
+            yield key
 
 
 def command(key: str, template: str, path: Path, line: int, which: Which = shutil.which) -> list[str]:
@@ -82,7 +80,7 @@ def command(key: str, template: str, path: Path, line: int, which: Which = shuti
     the template cannot be read.
     """
     if key == "auto":
-        key = next(iter(installed(which)), SYSTEM)
+        key = next(installed(which), SYSTEM)
     if key == SYSTEM:
         return system_command(path)
     if key == CUSTOM:

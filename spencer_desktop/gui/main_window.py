@@ -24,7 +24,7 @@ from spencer_desktop.core.engine import RepositoryStatus
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.settings import Settings
 from spencer_desktop.core.settings_file import save_settings
-from spencer_desktop.core.types import Filters, Hit, Mode
+from spencer_desktop.core.types import Mode
 from spencer_desktop.gui import style
 from spencer_desktop.gui.bridge import Bridge, Opened
 from spencer_desktop.gui.failure import Failure
@@ -115,7 +115,9 @@ class MainWindow(QMainWindow):
         view.addActions([self.show_search, self.show_repos])
         view.addSeparator()
         view.addAction(settings)
-        self.menuBar().addMenu(self.tr("&Answer")).addActions(self.search.actions_of_rows)
+        self.menuBar().addMenu(self.tr("&Answer")).addActions(
+            [*self.search.results.actions_of_rows, self.search.paste_similar]
+        )
         self.menuBar().addMenu(self.tr("&Help")).addAction(about)
         self._to_search()
 
@@ -132,7 +134,7 @@ class MainWindow(QMainWindow):
         bridge, search, repos, welcome = self._bridge, self.search, self.repos, self.welcome
         search.asked.connect(bridge.ask)
         search.emptied.connect(bridge.forget_question)
-        search.wants_similar.connect(self._ask_similar)
+        search.wants_similar.connect(bridge.ask_similar)
         search.wants_look.connect(bridge.look)
         search.opens.connect(self.launcher.open)
         search.reveals.connect(self.launcher.reveal)
@@ -250,12 +252,6 @@ class MainWindow(QMainWindow):
         self.device.setText(f"{opened.pack} · {opened.device}")
         self.welcome.show_models(opened)
 
-    # Answers
-
-    @Slot(object)
-    def _ask_similar(self, hit: Hit) -> None:
-        self._bridge.ask_similar(Path(hit.root) / hit.path, hit.start_line, self._settings.results, Filters())
-
     # What goes wrong
 
     @Slot(object)
@@ -371,7 +367,10 @@ class MainWindow(QMainWindow):
 
 # What the engine and the indexing process read when they start.
 _NEEDS_RESTART = frozenset(
-    "max_file_mib include_vendored include_generated parse_seconds candidates device threads language tray".split()
+    (
+        "max_file_mib include_vendored include_generated exclude pause_on_battery parse_seconds candidates device"
+        " threads language tray"
+    ).split()
 )
 
 

@@ -96,10 +96,7 @@ class Preview(QWidget):
         self.code.show_text(self._shown, first)
         changed = anchor.state is Freshness.CHANGED
         chunk = range(0) if changed else range(anchor.start_line, anchor.end_line + 1)
-        matches = frozenset(
-            line for line in chunk if line <= len(lines) and not words.isdisjoint(terms(lines[line - 1]))
-        )
-        self.code.mark(chunk, matches)
+        self.code.mark(chunk, lambda line: not words.isdisjoint(terms(line)))
         self.code.go_to(anchor.start_line if changed else Row(hit, anchor).answer_line)
         self.place.setText(f"{hit.path}:{anchor.start_line}–{anchor.end_line}")
         current = anchor.state is Freshness.CURRENT

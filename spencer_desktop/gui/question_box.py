@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QStringListModel, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QListView, QToolButton, QWidget
 
 from spencer_desktop.core.types import Filters
@@ -16,6 +16,8 @@ class QuestionBox(QLineEdit):
     """Up and down leave it for the answers while no completion is open."""
 
     wants_answers = Signal()
+    pastes_code = Signal()
+    """Several lines were to be pasted: no question, but code to find the like of."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +65,9 @@ class QuestionBox(QLineEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         choosing = self._popup.isVisible()
+        if event.matches(QKeySequence.StandardKey.Paste) and "\n" in QGuiApplication.clipboard().text().strip():
+            self.pastes_code.emit()
+            return
         if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_PageDown) and not choosing:
             self.wants_answers.emit()
             return

@@ -15,7 +15,6 @@ from PySide6.QtCore import (
     QLocale,
     QModelIndex,
     QPersistentModelIndex,
-    QSortFilterProxyModel,
     Qt,
     Signal,
     Slot,
@@ -229,11 +228,13 @@ class ReposView(QWidget):
 
     @Slot(str)
     def show_working(self, state: str) -> None:
-        """ "working" or "idle"."""
+        """ "working", "idle" or "waiting"."""
         working = state == "working"
         if not working:
             self._read_since = (0.0, 0)
-            self.doing.setText(self.tr("Paused.") if self.all_paused else self.tr("Nothing to do."))
+            waiting = self.tr("Waiting until the machine is plugged in (Settings, Indexing).")
+            rest = self.tr("Paused.") if self.all_paused else self.tr("Nothing to do.")
+            self.doing.setText(waiting if state == "waiting" else rest)
         self.bar.setVisible(working)
 
     @Slot(object)
@@ -331,17 +332,16 @@ class SkippedDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(self.tr("Left out of {0}").format(name))
         self.resize(720, 480)
-        table = Table([self.tr("Path"), self.tr("Why")])
-        table.setParent(self)
-        table.fill([(path.encode("utf-8", "replace").decode(), row.reason) for path, row in rows.items()])
-        self.shown = QSortFilterProxyModel(self)
-        self.shown.setSourceModel(table)
-        self.shown.setFilterKeyColumn(-1)
-        self.shown.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.shown = Table([self.tr("Path"), self.tr("Why")])
+        self.shown.setParent(self)
+        entries = [(path.encode("utf-8", "replace").decode(), row.reason) for path, row in rows.items()]
+        # There may be a hundred thousand of them, which a model of Qt's would ask for one by one.
+        self._entries = [(f"{path}\n{why}".lower(), (path, why)) for path, why in entries]
+        self._narrow("")
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(self.tr("Filter"))
         self.filter.setAccessibleName(self.tr("Filter"))
-        self.filter.textChanged.connect(self.shown.setFilterFixedString)
+        self.filter.textChanged.connect(self._narrow)
         view = _table_view(self.shown)
         view.setColumnWidth(0, 420)
         hint = QLabel(self.tr('A line "!name" in .spencerignore brings a path back; secrets stay out.'))
@@ -350,6 +350,11 @@ class SkippedDialog(QDialog):
         page = QVBoxLayout(self)
         for widget in (self.filter, view, hint):
             page.addWidget(widget)
+
+    @Slot(str)
+    def _narrow(self, words: str) -> None:
+        wanted = words.lower()
+        self.shown.fill([entry for text, entry in self._entries if wanted in text])
 
 
 def _table_view(model: QAbstractItemModel) -> QTableView:

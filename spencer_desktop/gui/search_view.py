@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QAction,
+    QFont,
+    QGuiApplication,
+    QKeySequence,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QListView,
-    QMenu,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -24,19 +29,18 @@ from spencer_desktop.core.languages import LANGUAGES
 from spencer_desktop.core.pack import UNLIKELY
 from spencer_desktop.core.ranking import view_question
 from spencer_desktop.core.types import Hit, Mode, Query, SearchUpdate, Stage
+from spencer_desktop.gui.answers_list import AnswersList
 from spencer_desktop.gui.failure import Failure
 from spencer_desktop.gui.history import History
 from spencer_desktop.gui.history_button import HistoryButton
 from spencer_desktop.gui.preview import Preview
 from spencer_desktop.gui.question import Asked, write
 from spencer_desktop.gui.question_box import Chips, QuestionBox
-from spencer_desktop.gui.results_delegate import ResultDelegate
-from spencer_desktop.gui.results_model import ResultsModel, Row, place_of
+from spencer_desktop.gui.results_model import Row, place_of
 from spencer_desktop.gui.style import Theme
 
 _DEBOUNCE_MS = 150
 _REMEMBER_MS = 2_000
-_MOST_OPENED = 10
 
 
 class SearchView(QWidget):
@@ -46,8 +50,8 @@ class SearchView(QWidget):
     """`Query`."""
     emptied = Signal()
     """The box is empty: nothing more is wanted of the last question."""
-    wants_similar = Signal(object)
-    """`Hit`."""
+    wants_similar = Signal(object, int)
+    """Code like that of a `Hit`, or like a text; at most so many answers."""
     wants_look = Signal(object)
     """`Hit`: answered by `anchor`."""
     opens = Signal(object)
@@ -59,14 +63,13 @@ class SearchView(QWidget):
         super().__init__()
         self._limit = limit
         self._query = Query("")
-        self._similar: Hit | None = None
+        self._similar: Hit | str | None = None
         self._fresh = True
         self.question = QuestionBox()
         self.mode = QComboBox()
         self.chips = Chips()
-        self.model = ResultsModel(self)
-        self.results = QListView()
-        self.delegate = ResultDelegate(theme, code)
+        self.results = AnswersList(theme, code)
+        self.model = self.results.answers
         self.message = _label("dim")
         self.warning = _label("warning")
         self.preview = Preview(theme, code)
@@ -91,7 +94,6 @@ class SearchView(QWidget):
             self.mode.addItem(words, mode)
         self.mode.setAccessibleName(self.tr("How to search"))
         self.mode.setToolTip(self.tr("How to search"))
-        self.results.setAccessibleName(self.tr("Answers"))
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
@@ -102,15 +104,7 @@ class SearchView(QWidget):
         said = QHBoxLayout()
         said.addWidget(self.message)
         said.addWidget(self.warning, 1)
-        results = self.results
-        results.setModel(self.model)
-        results.setItemDelegate(self.delegate)
-        results.setUniformItemSizes(True)
-        results.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        results.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        results.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        results.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.splitter.addWidget(results)
+        self.splitter.addWidget(self.results)
         self.splitter.addWidget(self.preview)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(8)
@@ -132,35 +126,21 @@ class SearchView(QWidget):
         self.mode.currentIndexChanged.connect(self._typed)
         self.chips.changed.connect(self.set_asked)
         self.results.selectionModel().currentChanged.connect(self._select)
-        self.results.doubleClicked.connect(self.open_current)
-        self.results.customContextMenuRequested.connect(self._menu)
+        self.results.opens.connect(self._open)
+        self.results.reveals.connect(self.reveals)
+        self.results.wants_similar.connect(self._find_similar)
         self.past.asks.connect(self.set_text)
-        self.actions_of_rows = self._row_actions()
-        self.results.addActions(self.actions_of_rows)
+        self.paste_similar = QAction(self.tr("Find code like the copied"), self)
+        self.paste_similar.setShortcut(QKeySequence("Ctrl+Shift+V"))
+        self.paste_similar.triggered.connect(self._find_pasted)
+        self.addAction(self.paste_similar)
+        self.question.pastes_code.connect(self._find_pasted)
         for keys in ("Ctrl+L", "Ctrl+K"):
             QShortcut(QKeySequence(keys), self, self.focus_question)
 
-    def _row_actions(self) -> list[QAction]:
-        made = []
-        for words, keys, slot in (
-            (self.tr("Open in editor"), "Return", self.open_current),
-            (self.tr("Copy code"), "Ctrl+C", self.copy_code),
-            (self.tr("Copy path and line"), "Ctrl+Shift+C", self.copy_place),
-            (self.tr("Find similar code"), "Ctrl+Shift+F", self.find_similar),
-            (self.tr("Show in file manager"), "Ctrl+Shift+R", self.reveal_current),
-        ):
-            action = QAction(words, self)
-            action.setShortcut(QKeySequence(keys))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-            action.triggered.connect(slot)
-            made.append(action)
-        made[0].setShortcuts([QKeySequence("Return"), QKeySequence("Enter")])
-        return made
-
     def restyle(self, theme: Theme, code: QFont) -> None:
-        self.delegate.restyle(theme, code)
+        self.results.restyle(theme, code)
         self.preview.restyle(theme, code)
-        self.results.doItemsLayout()
 
     def set_known(self, repositories: Sequence[str]) -> None:
         """What the filter of repositories may be completed to."""
@@ -236,22 +216,26 @@ class SearchView(QWidget):
         elif self.model.rowCount() and not self._fresh:
             self._remember_question()
             self._to_answers()
-            self.open_current()
+            self.results.open_selected()
+
+    @Slot(object)
+    def _find_similar(self, to: Hit | str) -> None:
+        self._debounce.stop()
+        self._similar = to
+        self._fresh = True
+        self._answers.setCurrentWidget(self.splitter)
+        self.wants_similar.emit(to, self._limit)
 
     @Slot()
-    def find_similar(self) -> None:
-        if (row := self.current_row()) is None:
-            return
-        self._similar = row.hit
-        self._fresh = True
-        self.wants_similar.emit(row.hit)
+    def _find_pasted(self) -> None:
+        self._find_similar(QGuiApplication.clipboard().text())
 
     # Answers
 
     @Slot(object)
     def show_update(self, update: SearchUpdate) -> None:
         """RECALL replaces what is shown; RERANKED moves it, and leaves the selection where it is."""
-        selected = self.current_row()
+        selected = self.results.current_row()
         chosen = place_of(selected.hit) if selected and not self._fresh else None
         if self._fresh:
             self.model.show(update.hits)
@@ -271,16 +255,15 @@ class SearchView(QWidget):
             return
         places = [place_of(hit) for hit in self.model.hits]
         keeps = chosen in places and not self.question.hasFocus()
-        number = places.index(chosen) if keeps and chosen else 0
-        if self.results.currentIndex().row() != number:
-            self.results.setCurrentIndex(self.model.index(number))
+        self.results.choose(places.index(chosen) if keeps and chosen else 0)
 
     def _say(self, update: SearchUpdate) -> None:
         count = len(update.hits)
         if not count:
             self.message.setText(self.tr("Nothing found."))
         elif self._similar:
-            name = self._similar.symbol or self._similar.path
+            to = self._similar
+            name = self.tr("the copied code") if isinstance(to, str) else to.symbol or to.path
             self.message.setText(self.tr("%n like {0}", "", count).format(name))
         else:
             read = self.tr(", read again") if update.stage is Stage.RERANKED else ""
@@ -289,18 +272,27 @@ class SearchView(QWidget):
         if count and update.confidence is not None and update.confidence < UNLIKELY:
             said.append(self.tr("Probably nothing here answers this."))
         self.warning.setText("  ".join(said))
+        # Once for each question: that it was read again moves answers, and says nothing new.
+        if update.stage is Stage.RECALL:
+            self._announce()
 
     @Slot(object)
     def show_failure(self, failure: Failure) -> None:
         """A question that cannot be answered says so where its answers would stand."""
         self._clear()
         self.warning.setText(failure.words)
+        self._announce()
+
+    def _announce(self) -> None:
+        """What was found, or not, for whoever hears the window and does not see it."""
+        words = " ".join(filter(None, (self.message.text(), self.warning.text())))
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self.message, words))
 
     @Slot(object, object)
     def anchor(self, hit: Hit, anchor: Anchor) -> None:
         """What became of a hit on disk."""
         self.model.anchor(hit, anchor)
-        row = self.current_row()
+        row = self.results.current_row()
         if row and place_of(row.hit) == place_of(hit) and anchor.state is not Freshness.GONE:
             words = frozenset() if self._similar else frozenset(view_question(self._query.text).terms)
             self.preview.show_hit(hit, anchor, words)
@@ -326,51 +318,13 @@ class SearchView(QWidget):
         if not self.model.rowCount():
             return
         if not self.results.currentIndex().isValid():
-            self.results.setCurrentIndex(self.model.index(0))
+            self.results.choose(0)
         self.results.setFocus()
 
-    def current_row(self) -> Row | None:
-        index = self.results.currentIndex()
-        return self.model.row(index.row()) if index.isValid() else None
-
-    def selected_rows(self) -> list[Row]:
-        """In the order in which they are shown; the current one where none is selected."""
-        numbers = sorted(index.row() for index in self.results.selectionModel().selectedIndexes())
-        current = self.current_row()
-        return [self.model.row(number) for number in numbers] or ([current] if current else [])
-
-    # What is done with an answer
-
-    @Slot()
-    def open_current(self) -> None:
-        for row in self.selected_rows()[:_MOST_OPENED]:
-            self._remember_question()
-            self.opens.emit(row)
-
-    @Slot()
-    def reveal_current(self) -> None:
-        if row := self.current_row():
-            self.reveals.emit(row)
-
-    @Slot()
-    def copy_code(self) -> None:
-        if rows := self.selected_rows():
-            QGuiApplication.clipboard().setText("\n\n".join(row.hit.snippet for row in rows))
-
-    @Slot()
-    def copy_place(self) -> None:
-        if rows := self.selected_rows():
-            places = (f"{row.hit.root}/{row.hit.path}:{row.start_line}" for row in rows)
-            QGuiApplication.clipboard().setText("\n".join(places))
-
-    @Slot(QPoint)
-    def _menu(self, at: QPoint) -> None:
-        if self.current_row() is None:
-            return
-        menu = QMenu(self)
-        menu.addActions(self.actions_of_rows)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(self.results.viewport().mapToGlobal(at))
+    @Slot(object)
+    def _open(self, row: Row) -> None:
+        self._remember_question()
+        self.opens.emit(row)
 
     @Slot()
     def _remember_question(self) -> None:

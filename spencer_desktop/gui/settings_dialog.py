@@ -121,6 +121,8 @@ class SettingsDialog(QDialog):
             "max_file_mib": self.tr("Largest file (MiB)"),
             "include_vendored": self.tr("Vendored and build folders"),
             "include_generated": self.tr("Generated files"),
+            "exclude": self.tr("Left out"),
+            "pause_on_battery": self.tr("Pause on battery"),
             "parse_seconds": self.tr("Seconds to parse a file"),
             "mode": self.tr("Search by"),
             "results": self.tr("Answers"),

@@ -8,6 +8,10 @@ HELP = (
     QT_TRANSLATE_NOOP("Settings", "Larger files are skipped, in MiB."),
     QT_TRANSLATE_NOOP("Settings", "Index vendored and build folders too."),
     QT_TRANSLATE_NOOP("Settings", "Index generated files, such as lock files and compiled protocols, too."),
+    QT_TRANSLATE_NOOP(
+        "Settings", "What else is left out of every folder: patterns as in .gitignore, with blanks between them."
+    ),
+    QT_TRANSLATE_NOOP("Settings", "Index only while the machine is plugged in."),
     QT_TRANSLATE_NOOP("Settings", "A file that takes longer to parse is indexed as plain lines."),
     QT_TRANSLATE_NOOP("Settings", "How the window searches unless the question says."),
     QT_TRANSLATE_NOOP("Settings", "How many answers the window shows."),

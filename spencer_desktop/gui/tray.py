@@ -39,7 +39,7 @@ class Tray(QSystemTrayIcon):
 
     @Slot(str)
     def show_working(self, state: str) -> None:
-        if state == "idle":
+        if state != "working":
             self.setToolTip("SPENCER")
 
     @Slot()

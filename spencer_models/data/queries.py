@@ -65,7 +65,7 @@ def variants(sentence: str, symbol: str) -> tuple[str, ...]:
 def training_query(pair: Pair) -> str:
     """One of the ways of asking for a pair, always the same one: most often the sentence, seldom the name.
 
-    One in six names the language, too, as people do who are used to ask the whole internet.
+    One in six names the language, too.
     """
     number = text_number(pair.code)
     ways = variants(pair.query, pair.symbol)
@@ -73,9 +73,17 @@ def training_query(pair: Pair) -> str:
     way = ways[0] if turn < 3 else ways[min(len(ways) - 1, (1, 1, 2, 2, 3)[turn - 3])]
     if turn == 4:
         way = keywords(pair.query, number // 1000) or way
-    language = _SPOKEN.get(pair.language, pair.language)
-    names = {pair.language, *language.split()}
-    if not language or number // 8 % 6 or not names.isdisjoint(re.findall(r"[\w+#]+", way.lower())):
+    return way if number // 8 % 6 else with_language(way, pair.language, number // 48)
+
+
+def with_language(way: str, language: str, number: int) -> str:
+    """The question with its programming language named, as people do who are used to ask the whole internet.
+
+    `number` says where; a question that names it already, or has none, is left as it is.
+    """
+    spoken = _SPOKEN.get(language, language)
+    names = {language, *spoken.split()}
+    if not spoken or not names.isdisjoint(re.findall(r"[\w+#]+", way.lower())):
         return way
     bare = way.rstrip(" .?")
-    return (f"{language} {way}", f"{bare} {language}", f"{bare} in {language}")[number // 48 % 3]
+    return (f"{spoken} {way}", f"{bare} {spoken}", f"{bare} in {spoken}")[number % 3]

@@ -45,6 +45,19 @@ def test_files_come_sorted_with_size_time_and_language(tmp_path: Path) -> None:
     assert list(walk(tmp_path)) == list(walk(tmp_path))
 
 
+def test_a_user_leaves_out_what_no_ignore_file_names_unless_one_brings_it_back(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "a.gen.py", "docs/b.py", "src/docs/c.py", "src/old/d.py", "kept.gen.py")
+    limits = WalkLimits(exclude="*.gen.py  /docs/ old")
+    assert found(tmp_path, limits) == ["a.py", "src/docs/c.py"]
+    assert reasons(tmp_path, limits)["a.gen.py"] == "ignored by the setting exclude"
+    write(tmp_path, ".spencerignore", text="!kept.gen.py\n")
+    assert found(tmp_path, limits) == [".spencerignore", "a.py", "kept.gen.py", "src/docs/c.py"]
+    # A pattern with a slash counts from the folder that is indexed, wherever a repository around it begins.
+    for name in (".git/HEAD", ".git/objects/x", ".git/refs/x"):
+        write(tmp_path, name)
+    assert found(tmp_path / "src", limits) == []
+
+
 def test_every_file_is_either_found_or_skipped_with_a_reason(tmp_path: Path) -> None:
     write(tmp_path, "a.py", ".env", "node_modules/x/y.js", "logo.png", "deep/er/.gitignore", "deep/er/i.log2")
     write(tmp_path, "deep/er/.gitignore", text="*.log2\n")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +125,17 @@ def test_similar_finds_the_twin_of_a_function(root: Path, data: Path, models: Pa
     assert all(set(hit) == HIT_KEYS for hit in found.json["hits"])
     elsewhere = spencer("similar", f"{root / 'a.py'}:{line}", "--lang", "rust", data=data)
     assert elsewhere.code == 1
+
+
+def test_similar_reads_code_that_is_piped_in(indexed: Indexed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pipe(code: str) -> Outcome:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(code.encode())))
+        return spencer("similar", "-", "--json", data=indexed.data)
+
+    text = (indexed.root / "app/colors.py").read_text()
+    found = pipe(text)
+    assert (found.code, found.json["place"], found.paths[0]) == (0, "-", "app/colors.py")
+    assert pipe(" \n").code == 2
 
 
 @pytest.mark.parametrize(

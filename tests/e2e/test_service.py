@@ -23,10 +23,10 @@ from tests.fakes import SMALL_PROJECT, write_tree
 class Running:
     """A service in a thread, spoken to as a window would."""
 
-    def __init__(self, open_engine: Callable[[], Engine]) -> None:
+    def __init__(self, open_engine: Callable[[], Engine], waits: Callable[[], bool] = lambda: False) -> None:
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._lines: queue.Queue[str] = queue.Queue()
-        self.service = Service(open_engine, self.events.put)
+        self.service = Service(open_engine, self.events.put, waits)
         self._thread = threading.Thread(target=lambda: self.service.serve(iter(self._lines.get, "")))
         self._thread.start()
 
@@ -187,6 +187,33 @@ def test_a_pause_is_heard_in_the_middle_of_a_run_and_nothing_is_lost(
     second = running.until("indexed")
     assert (second["stopped"], second["unchanged"]) == (False, len(MANY))
     assert first["encoded"] + second["encoded"] == len(MANY)
+
+
+def test_on_battery_indexing_waits_and_goes_on_where_it_was(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spencer_desktop.service._POWER_SECONDS", 0.01)
+    settings = load_settings(data_dir=tmp_path / "data")
+    models = PackedFakes()
+    models.code_encoder = encoder = SlowEncoder(models.code_encoder)  # type: ignore[assignment]
+    unplugged = threading.Event()
+    running = Running(lambda: engine_with(models, settings), unplugged.is_set)
+    many = write_tree(tmp_path / "many", MANY)
+    running.tell(do="index", paths=[str(many)])
+    assert encoder.reached.wait(30)
+    unplugged.set()
+    encoder.let_go.set()
+    assert running.until("indexed")["stopped"]
+    running.until("waiting")
+    running.tell(do="index", paths=[str(project)])
+    running.tell(do="remove", repository="many")
+    # Forgetting takes no power worth waiting for.
+    running.until("removed")
+    running.until("waiting")
+    unplugged.clear()
+    report = running.until("indexed")
+    assert (report["stopped"], report["added"]) == (False, len(SMALL_PROJECT))
+    running.stop()
 
 
 def test_one_repository_is_paused_and_the_others_go_on(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:

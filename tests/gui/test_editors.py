@@ -43,8 +43,8 @@ def test_without_any_editor_the_system_opens_it() -> None:
 
 
 def test_an_editor_in_a_terminal_needs_one() -> None:
-    assert editors.installed(having("vim", "code")) == ["vscode"]
-    assert editors.installed(having("vim", "kitty")) == ["vim"]
+    assert list(editors.installed(having("vim", "code"))) == ["vscode"]
+    assert list(editors.installed(having("vim", "kitty"))) == ["vim"]
     with pytest.raises(UserError, match="No terminal"):
         editors.command("vim", "", ODD, 1, having("vim"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,54 @@ def test_a_second_start_hands_its_folders_to_the_first(qtbot: QtBot, tmp_path: P
     assert heard.args == [[tmp_path / "x"]]
     first.close()
     other.close()
+
+
+_START = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication, QTimer
+from spencer_desktop.gui.app import SingleInstance
+
+app = QCoreApplication([])
+instance = SingleInstance(Path(sys.argv[1]))
+heard = []
+instance.called.connect(lambda paths: heard.extend(paths))
+instance.called.connect(lambda _: len(heard) == 3 and QTimer.singleShot(200, app.quit))
+if instance.hand_over([Path(sys.argv[2])]):
+    print("handed over")
+else:
+    QTimer.singleShot(20_000, app.quit)
+    app.exec()
+    instance.close()
+    print(len(heard))
+"""
+
+
+def test_of_several_that_start_at_once_one_is_the_first_and_hears_all_others(tmp_path: Path) -> None:
+    commands = [[sys.executable, "-c", _START, str(tmp_path), f"/folder/{n}"] for n in range(4)]
+    starts = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    said = sorted(start.communicate(timeout=60)[0].strip() for start in starts)
+    assert said == ["3", *["handed over"] * 3]
+
+
+_BROKEN = """
+import sys
+from pathlib import Path
+from PySide6.QtWidgets import QMessageBox
+from spencer_desktop.core.settings import load_settings
+from spencer_desktop.gui.app import run
+
+QMessageBox.exec = lambda box: print(box.text())
+run(lambda: load_settings(file=Path(sys.argv[1])), [])
+"""
+
+
+def test_settings_that_cannot_be_read_are_told_where_no_terminal_is(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("theme = 'green'\n")
+    ended = subprocess.run([sys.executable, "-c", _BROKEN, str(file)], capture_output=True, text=True, timeout=60)
+    assert "theme = 'green' is not 'system' or 'light' or 'dark'" in ended.stdout
+    assert "UserError" in ended.stderr
 
 
 def test_what_nobody_caught_reaches_the_window(qtbot: QtBot, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtGui import QAccessible, QDropEvent, QGuiApplication
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QToolButton
 
 from spencer_desktop.core.freshness import Freshness
@@ -19,6 +20,24 @@ from spencer_desktop.gui.repos_view import SkippedDialog
 from spencer_desktop.gui.settings_dialog import SettingsDialog
 from tests.fakes import SMALL_PROJECT, write_tree
 from tests.gui.conftest import Open, Opened
+
+
+def test_what_was_found_is_said_once_to_whoever_does_not_see_it(
+    opened: Opened, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened.index(project)
+    heard: list[str] = []
+    monkeypatch.setattr(QAccessible, "updateAccessibility", lambda event: heard.append(event.message()))
+    search = opened.window.search
+    search.question.setText("parse a date")
+    with opened.qtbot.waitSignal(opened.bridge.answered):
+        search.ask_now()
+    assert len(heard) == 1
+    assert heard[0].startswith(f"{search.model.rowCount()} answer")
+    search.question.setText("mode:regex (")
+    with opened.qtbot.waitSignal(opened.bridge.question_failed):
+        search.ask_now()
+    assert heard[1] == search.warning.text() != ""
 
 
 def test_the_first_run_explains_itself_and_a_folder_makes_questions_possible(opened: Opened, project: Path) -> None:
@@ -57,7 +76,7 @@ def test_reranking_moves_the_answers_and_not_the_selection(opened: Opened, proje
     search.results.setCurrentIndex(search.model.index(search.model.rowCount() - 1))
     flipped = tuple(reversed(search.model.hits))
     search.show_update(SearchUpdate(Stage.RERANKED, flipped, 1.0))
-    row = search.current_row()
+    row = search.results.current_row()
     assert row is not None
     assert row.hit == chosen
     assert search.results.currentIndex().row() == 0
@@ -145,7 +164,7 @@ def test_enter_opens_the_answer_in_the_editor(opened: Opened, project: Path) -> 
     opened.window.change_settings({"editor": "custom", "editor_command": "ed --at {line} {path}"})
     opened.ask("parse a date")
     opened.qtbot.keyClick(opened.window.search.question, Qt.Key.Key_Return)
-    row = opened.window.search.current_row()
+    row = opened.window.search.results.current_row()
     assert row is not None
     assert opened.started == [["ed", "--at", str(row.start_line), str(project / row.hit.path)]]
     assert 'editor = "custom"' in opened.config.read_text()
@@ -155,7 +174,7 @@ def test_an_editor_that_is_not_there_is_said_with_a_remedy(opened: Opened, proje
     opened.index(project)
     opened.window.change_settings({"editor": "custom", "editor_command": "ed 'x"})
     opened.ask("parse a date")
-    opened.window.search.open_current()
+    opened.window.search.results.open_selected()
     assert "cannot be read" in opened.window.statusBar().currentMessage()
     assert not opened.started
 
@@ -165,12 +184,12 @@ def test_the_code_and_its_place_are_copied(opened: Opened, project: Path) -> Non
     opened.ask("parse a date")
     search = opened.window.search
     search.results.setFocus()
-    row = search.current_row()
+    row = search.results.current_row()
     assert row is not None
-    search.copy_code()
+    search.results.copy_code()
     assert QGuiApplication.clipboard().text() == row.hit.snippet
     search.results.selectAll()
-    search.copy_place()
+    search.results.copy_place()
     places = QGuiApplication.clipboard().text().split("\n")
     assert len(places) == search.model.rowCount()
     assert places[0] == f"{project}/{row.hit.path}:{row.start_line}"
@@ -179,12 +198,35 @@ def test_the_code_and_its_place_are_copied(opened: Opened, project: Path) -> Non
 def test_similar_code_is_found_from_an_answer(opened: Opened, project: Path) -> None:
     opened.index(project)
     opened.ask("parse a date")
-    first = opened.window.search.current_row()
+    first = opened.window.search.results.current_row()
     assert first is not None
     with opened.qtbot.waitSignal(opened.bridge.answered):
-        opened.window.search.find_similar()
+        opened.window.search.results.find_similar()
     assert first.hit not in opened.window.search.model.hits
     assert "like parse_date" in opened.window.search.message.text()
+
+
+def test_code_that_was_copied_finds_its_like(opened: Opened, project: Path) -> None:
+    opened.index(project)
+    search = opened.window.search
+    # As it would be in another program: where several lines are pasted, no question is meant.
+    QGuiApplication.clipboard().setText((project / "app/session.py").read_text())
+    search.question.setFocus()
+    with opened.qtbot.waitSignal(opened.bridge.answered):
+        QTest.keyClick(search.question, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert "like the copied code" in search.message.text()
+    assert "app/session.py" in opened.paths
+    assert search.question.text() == ""
+    QGuiApplication.clipboard().setText("def parse_date(text):")
+    with opened.qtbot.waitSignal(opened.bridge.answered):
+        search.paste_similar.trigger()
+    assert search.model.rowCount()
+    QTest.keyClick(search.question, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert search.question.text() == "def parse_date(text):"
+    QGuiApplication.clipboard().setText(" ")
+    with opened.qtbot.waitSignal(opened.bridge.question_failed):
+        search.paste_similar.trigger()
+    assert "no code" in search.warning.text()
 
 
 def test_the_preview_marks_what_answers_and_finds_in_the_file(opened: Opened, project: Path) -> None:
@@ -192,10 +234,15 @@ def test_the_preview_marks_what_answers_and_finds_in_the_file(opened: Opened, pr
     opened.ask("mode:lexical close")
     preview = opened.window.search.preview
     opened.until(lambda: preview.code._spans)
-    row = opened.window.search.current_row()
+    row = opened.window.search.results.current_row()
     assert row is not None
     assert preview.code._chunk == range(row.start_line, row.end_line + 1)
-    assert preview.code._matches
+    lines = [preview.code.document().findBlockByNumber(n) for n in range(preview.code.blockCount())]
+    assert {line.text().strip() for line in lines if preview.code.is_match(line)} == {
+        "def close(self):",
+        '"""Close the connection."""',
+        "self.socket.close()",
+    }
     assert preview.place.text().startswith("app/session.py:")
     preview.find_bar.begin()
     opened.qtbot.keyClicks(preview.find_bar.text, "parse_date")
@@ -251,15 +298,15 @@ def test_a_file_that_was_edited_is_marked_and_then_indexed_anew(opened: Opened, 
     text = file.read_text()
     file.write_text("# new\n" + text)
     search.look_again()
-    opened.until(lambda: (row := search.current_row()) and row.anchor and row.anchor.state is Freshness.MOVED)
+    opened.until(lambda: (row := search.results.current_row()) and row.anchor and row.anchor.state is Freshness.MOVED)
     file.write_text(text.replace("def parse_date", "def read_date"))
     search.look_again()
-    opened.until(lambda: (row := search.current_row()) and row.anchor and row.anchor.state is Freshness.CHANGED)
+    opened.until(lambda: (row := search.results.current_row()) and row.anchor and row.anchor.state is Freshness.CHANGED)
     assert search.preview.state.isVisible()
     with opened.qtbot.waitSignal(opened.bridge.indexed):
         opened.window.repos.refresh.click()
     opened.ask("read date")
-    opened.until(lambda: (row := search.current_row()) and row.anchor and row.anchor.state is Freshness.CURRENT)
+    opened.until(lambda: (row := search.results.current_row()) and row.anchor and row.anchor.state is Freshness.CURRENT)
     file.unlink()
     count = search.model.rowCount()
     search.look_again()
@@ -369,7 +416,7 @@ def test_the_next_start_finds_all_as_it_was(open_window: Open, project: Path) ->
     first = open_window()
     first.index(project)
     first.ask("parse a date")
-    first.window.search.open_current()
+    first.window.search.results.open_selected()
     first.window.resize(760, 555)
     first.window.search.splitter.setSizes([250, 450])
     before = first.window.size(), first.window.search.splitter.sizes()
@@ -411,7 +458,7 @@ def test_an_indexing_process_that_dies_is_started_again(opened: Opened, project:
 def test_the_context_menu_offers_all_that_can_be_done(opened: Opened, project: Path) -> None:
     opened.index(project)
     opened.ask("parse a date")
-    opened.window.search._menu(QPoint(5, 5))
+    opened.window.search.results._menu(QPoint(5, 5))
     menu = QApplication.activePopupWidget()
     assert menu is not None
     assert len(menu.actions()) == 5

@@ -22,11 +22,11 @@ from spencer_models.backbones.checkpoint import WEIGHTS_NAME
 from spencer_models.backbones.families import open_backbone
 from spencer_models.chain import do
 from spencer_models.choices import compare_packs
-from spencer_models.config import read_recipe
 from spencer_models.job import Job, Step
 from spencer_models.ladder import compare as compare_students
 from spencer_models.origin import origin_of
 from spencer_models.pipeline import Run
+from spencer_models.recipes import read_recipe
 from spencer_models.release import measure_pack
 from spencer_models.reproduce import Reproduction
 from spencer_models.rerankers import compare
@@ -95,6 +95,14 @@ queries = "all"
 [distill.training]
 epochs = 1
 batch = 32
+learning_rate = 1e-3
+validations = 1
+
+[distill.further]
+studied = 60
+[distill.further.training]
+epochs = 2
+batch = 16
 learning_rate = 1e-3
 validations = 1
 
@@ -285,6 +293,41 @@ def test_the_students_are_what_the_path_says(done: tuple[Job, list[str]]) -> Non
     assert len(json.loads(record.read_text())["steps"]) == len(path.steps)
 
 
+def test_the_kept_student_goes_on_learning(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    reproduction = Reproduction(Run(read_recipe(job.recipe), corpus, job.work, print), "")
+    students = reproduction.students
+    assert students
+    kept, path = students.select()
+    further, same = reproduction.selected
+    assert (further.depth, same) == (kept.depth, path)
+    before, after = (json.loads((m.folder / "done.json").read_text())["loss"] for m in (kept, further))
+    assert after < before
+    assert {stage.folder for stage in students.stages} > {kept.folder, further.folder}
+    # Nothing goes on where the recipe asks for nothing, or where no student was kept.
+    assert students.further(students.teacher) == students.teacher
+    recipe = read_recipe(job.recipe)
+    assert recipe.distill
+    plain = replace(recipe, distill=replace(recipe.distill, further=None))
+    assert Reproduction(Run(plain, corpus, job.work, print), "").selected[0] == kept
+
+
+def test_questions_about_code_that_was_not_read_stand_beside_code_that_was(done: tuple[Job, list[str]]) -> None:
+    job, _ = done
+    (corpus,) = job.work.glob("corpus-*")
+    recipe = read_recipe(job.recipe)
+    run = Run(replace(recipe, mix=replace(recipe.mix, studied=20)), corpus, job.work, print)
+    found = Students(run)._further_corpus
+    asked = run.sample(60)
+    assert set(run.studied.numbers) < set(asked.numbers)
+    assert set(found.examples) == set(range(20))
+    for place, pair in enumerate(run.studied.pairs):
+        assert found.examples[found.texts.index(pair.query)] == place
+    unread = set(asked.pairs) - set(run.studied.pairs)
+    assert {pair.query for pair in unread} <= set(found.texts)
+
+
 def test_what_is_finished_is_not_done_again(done: tuple[Job, list[str]]) -> None:
     job, _ = done
     before = _runs(job)
@@ -472,7 +515,12 @@ def test_students_stand_side_by_side(done: tuple[Job, list[str]], tmp_path: Path
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][2:]
     run = Run(read_recipe(job.recipe), corpus, job.work, print)
     (kept, _) = Students(run).select()
-    assert [row[0] for row in rows] == ["full", "2", "0", f"{kept.depth} (Algorithm 1)"]
+    assert [row[0] for row in rows] == [
+        "full",
+        "2",
+        "0",
+        *(f"{kept.depth} ({how})" for how in ("Algorithm 1", "Algorithm 1, further")),
+    ]
     assert rows[0][4] == "1.0000"
     recalls = run.validation.recalls(run.dual.query, run.validation.codes(run.dual.code))
     assert float(rows[0][1]) == pytest.approx(np.mean([(1 / r.ranks).mean() for r in recalls]), abs=1e-4)

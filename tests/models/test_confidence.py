@@ -106,6 +106,9 @@ def test_what_was_reranked_is_judged_by_its_score() -> None:
     (seen,) = reranked([Answers("s", vectors, vectors, found.ranks, found, logits, 10.0)], 2).values()
     np.testing.assert_allclose(seen.scores, [[11, 9], [6, 6], [9, 2], [6, 6]])
     assert seen.right.tolist() == [True, False, False, False]
+    # Re-ranked may be fewer than were recalled.
+    (fewer,) = reranked([Answers("s", vectors, vectors, found.ranks, found, logits[:1], 10.0)], 2).values()
+    np.testing.assert_array_equal(fewer.scores, seen.scores[::2])
 
 
 def test_who_is_warned_is_counted_by_kind() -> None:

@@ -14,7 +14,8 @@ from spencer_desktop.core.errors import UserError
 from spencer_models.backbones.base import Pretrained
 from spencer_models.backbones.families import FAMILIES
 from spencer_models.cli import app
-from spencer_models.config import fingerprint, read_recipe
+from spencer_models.config import fingerprint
+from spencer_models.recipes import read_recipe
 from spencer_models.toml_config import RECIPES, read_toml
 
 SHIPPED = sorted(RECIPES.glob("*.toml"), key=lambda path: path.name)

@@ -31,7 +31,7 @@ from spencer_models.backbones.vocabulary import Shape
 from spencer_models.card import CARD, Card
 from spencer_models.confidence import Bin, Reliability
 from spencer_models.data.corpus import Corpus, Pair, write_corpus
-from spencer_models.evaluate import Answers, PackScores, QuestionSet, by_length, evaluate, means, rerank_helps, table
+from spencer_models.evaluate import Answers, QuestionSet, by_length, evaluate, means, rerank_helps, table
 from spencer_models.origin import RunRecord
 from spencer_models.packing import VARIANTS, PackSpec, Trained, check_feeding, write_manifest
 from spencer_models.release import Packed, describe, gated, gated_packs, make_pack, measure_pack
@@ -387,15 +387,31 @@ def test_any_pack_is_measured_on_the_test_split_of_a_corpus(bert: Made, tmp_path
         measure_pack(bert.folder / "int8", corpus("train"), 3)
 
 
+# Of so many questions of each kind re-ranking lifts the answer from the second place to the first, or lowers it so.
 @pytest.mark.parametrize(
-    ("gains", "helps"), [((0.03, 0.01), True), ((0.03, -0.004), True), ((0.03, -0.02), False), ((-0.001, 0.0), False)]
+    ("lifted", "lowered", "helps"),
+    [
+        ((20, 10), (0, 0), True),
+        ((20, 10), (0, 12), True),
+        ((20, 0), (0, 12), False),
+        ((2, 0), (0, 2), False),
+        ((0, 0), (0, 0), False),
+    ],
 )
-def test_reranking_is_on_only_where_it_helps(gains: tuple[float, ...], helps: bool) -> None:
-    scores = {
-        str(n): {"distilled": PackScores(0.5, 0.5, 0.5, 9), "mix@10": PackScores(0.5 + gain, 0.5, 0.5, 9)}
-        for n, gain in enumerate(gains)
-    }
-    assert rerank_helps(scores, 10) is helps
+def test_reranking_is_on_only_where_it_helps_beyond_chance(
+    lifted: tuple[int, ...], lowered: tuple[int, ...], helps: bool
+) -> None:
+    none = np.zeros((60, 0), np.float32)
+
+    def answers(up: int, down: int) -> Answers:
+        ranks = np.array([2] * up + [1] * (60 - up))
+        # The own code, 0, stands where its rank says; the logits turn the first `up` and the last `down` around.
+        top = np.stack([np.where(ranks == 1, np.arange(60), 99), np.where(ranks == 1, 99, np.arange(60))], axis=1)
+        logits = np.tile(np.array([1.0, 0.0], np.float32), (60, 1))
+        logits[[*range(up), *range(60 - down, 60)]] = [0.0, 1.0]
+        return Answers("", none, none, ranks, Recall(ranks, top, logits * 0), logits, 0.0)
+
+    assert rerank_helps([answers(*x) for x in zip(lifted, lowered, strict=True)], 2) is helps
 
 
 def test_the_shipped_pack_is_whole() -> None:

@@ -27,12 +27,14 @@ from spencer_models.cross import CrossTask, GroupSampler, LabelledSampler, label
 from spencer_models.data.collation import ShuffledBatches, batches_by_length
 from spencer_models.data.corpus import VALID, Corpus, Labelled, Pair
 from spencer_models.data.negatives import hard_negatives
+from spencer_models.data.queries import training_query
 from spencer_models.distill import (
     DistillTask,
     Objective,
     QueryCorpus,
     Teaching,
     all_queries,
+    further_queries,
     queries_of_examples,
 )
 from spencer_models.dual import DualEncoder, DualTask
@@ -381,6 +383,10 @@ def test_the_query_corpora_are_distinct_and_point_at_their_code() -> None:
     assert "reader parse value" in everything.texts
     assert everything.examples[everything.texts.index("Returns the parsed value")] == 0
     assert len(set(everything.texts)) == len(everything.texts) == len(everything.examples)
+    further = further_queries(pairs, [])
+    assert further.texts[: len(everything.texts)] == everything.texts
+    assert {training_query(pair) for pair in pairs} < set(further.texts)
+    assert any("python" in text for text in further.texts)
 
 
 def test_pools_are_whole_and_what_is_dropped_is_counted() -> None:

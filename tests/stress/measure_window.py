@@ -72,21 +72,15 @@ class Window:
     """The application as `spencer gui` puts it together, without a display."""
 
     def __init__(self, data: Path) -> None:
-        from PySide6.QtCore import QSettings
         from PySide6.QtWidgets import QApplication
 
         from spencer_desktop.core.settings import load_settings
-        from spencer_desktop.gui import style
-        from spencer_desktop.gui.bridge import Bridge
-        from spencer_desktop.gui.main_window import MainWindow
+        from spencer_desktop.gui.app import build
 
-        self.app = QApplication.instance() or QApplication([])
+        self.app = QApplication([])
         settings = load_settings(data_dir=data, file=data / "settings.toml")
-        style.apply(self.app, style.theme_for(settings.theme))
-        self.bridge = Bridge(settings)
-        state = QSettings(str(data / "window.ini"), QSettings.Format.IniFormat)
         self.started: list[list[str]] = []
-        self.window = MainWindow(settings, self.bridge, state, launch=self._launch, config=data / "settings.toml")
+        self.window, self.bridge = build(self.app, settings, launch=self._launch, config=data / "settings.toml")
         self.window.show()
         self.heard: dict[str, int] = dict.fromkeys(("opened", "indexed", "answered", "failed"), 0)
         self.failures: list[Any] = []
@@ -289,10 +283,10 @@ def _actions(shown: Window, chance: random.Random) -> dict[str, Callable[[], obj
         "clear": search.question.clear,
         "down": press(Qt.Key.Key_Down),
         "up": press(Qt.Key.Key_Up),
-        "open": search.open_current,
-        "copy": search.copy_code,
-        "copy place": search.copy_place,
-        "similar": search.find_similar,
+        "open": search.results.open_selected,
+        "copy": search.results.copy_code,
+        "copy place": search.results.copy_place,
+        "similar": search.results.find_similar,
         "select all": search.results.selectAll,
         "find": lambda: (search.preview.find_bar.begin(), search.preview.find_bar.text.setText("def")),
         "find next": search.preview.find_bar.next,
