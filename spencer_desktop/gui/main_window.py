@@ -59,11 +59,12 @@ class MainWindow(QMainWindow):
         self._state = state
         self._config = config
         self._opened: Opened | None = None
+        self._working = False
         self.launcher = Launcher(settings, launch)
         theme, code = style.theme_for(settings.theme), style.code_font(settings.code_font, settings.code_font_size)
         history = History(settings.data_dir / "history.json")
         self.search = SearchView(theme, code, history, limit=settings.results)
-        self.search.mode.setCurrentIndex(self.search.mode.findData(Mode(settings.mode)))
+        self.search.set_mode(Mode(settings.mode))
         self.welcome = Welcome()
         self.repos = ReposView()
         self.pages = QStackedWidget()
@@ -201,6 +202,8 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentIndex(number)
         self.show_search.setChecked(number == 0)
         self.show_repos.setChecked(number == 1)
+        # The page of repositories has a bar of its own.
+        self.busy.setVisible(self._working and number == 0)
 
     @Slot()
     def _come_back(self) -> None:
@@ -233,7 +236,8 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def _show_working(self, state: str) -> None:
-        self.busy.setVisible(state == "working")
+        self._working = state == "working"
+        self._page(self.pages.currentIndex())
 
     @Slot(object)
     def _show_repositories(self, found: list[RepositoryStatus]) -> None:
@@ -295,7 +299,7 @@ class MainWindow(QMainWindow):
         self.launcher.settings = settings
         self.restyle()
         if "mode" in changes:
-            self.search.mode.setCurrentIndex(self.search.mode.findData(Mode(settings.mode)))
+            self.search.set_mode(Mode(settings.mode))
         self.search.set_limit(settings.results)
         if changes.keys() & _NEEDS_RESTART:
             self.statusBar().showMessage(

@@ -22,7 +22,7 @@ from spencer_desktop.core.text import terms
 from spencer_desktop.core.types import Hit
 from spencer_desktop.gui.code_view import CodeView
 from spencer_desktop.gui.coloring import Span, displayable
-from spencer_desktop.gui.results_model import Row
+from spencer_desktop.gui.results_model import Row, lines_of
 from spencer_desktop.gui.style import Theme
 
 # Of a file so many lines before and after the hit are shown: enough to read around, and never slow.
@@ -98,7 +98,7 @@ class Preview(QWidget):
         chunk = range(0) if changed else range(anchor.start_line, anchor.end_line + 1)
         self.code.mark(chunk, lambda line: not words.isdisjoint(terms(line)))
         self.code.go_to(anchor.start_line if changed else Row(hit, anchor).answer_line)
-        self.place.setText(f"{hit.path}:{anchor.start_line}–{anchor.end_line}")
+        self.place.setText(f"{hit.path}:{lines_of(anchor.start_line, anchor.end_line)}")
         current = anchor.state is Freshness.CURRENT
         moved = self.tr("This code has moved since it was indexed.")
         self.state.setText(self.tr("This code has changed since it was indexed.") if changed else moved)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from spencer_desktop.core.freshness import Freshness
 from spencer_desktop.core.types import Evidence
-from spencer_desktop.gui.results_model import Row, RowRole
+from spencer_desktop.gui.results_model import Row, RowRole, lines_of
 from spencer_desktop.gui.style import Theme
 
 _MARGIN, _GAP = 10, 8
@@ -65,7 +65,7 @@ class ResultDelegate(QStyledItemDelegate):
             _draw(painter, rect, words, font, color, right=True)
         if row.anchor and row.anchor.state is not Freshness.CURRENT:
             _draw(painter, rect, f"● {self._freshness(row.anchor.state)}", font, theme.warning, right=True)
-        place = f"{row.hit.path}:{row.start_line}–{row.end_line}"
+        place = f"{row.hit.path}:{lines_of(row.start_line, row.end_line)}"
         rest = f"{row.hit.repository} · {row.hit.language}"
         width = QFontMetrics(font).horizontalAdvance(rest) + _GAP
         shown = QRect(rect)

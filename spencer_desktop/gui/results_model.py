@@ -37,6 +37,11 @@ class Row:
         return self.start_line + max(0, self.hit.snippet_line - self.hit.start_line)
 
 
+def lines_of(first: int, last: int) -> str:
+    """Lines in words: "3–7", and "3" where they are one."""
+    return f"{first}–{last}" if last > first else str(first)
+
+
 def place_of(hit: Hit) -> tuple[str, str, int, int]:
     """What makes a hit the same one in the next state of the answer."""
     return hit.root, hit.path, hit.start_line, hit.snippet_line
@@ -61,9 +66,8 @@ class ResultsModel(QAbstractListModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             # Also what a screen reader says.
             name = row.hit.symbol or row.hit.kind
-            return (
-                f"{name}, {row.hit.path}, {row.start_line} – {row.end_line}, {row.hit.repository}, {row.hit.language}"
-            )
+            lines = lines_of(row.start_line, row.end_line)
+            return f"{name}, {row.hit.path}, {lines}, {row.hit.repository}, {row.hit.language}"
         return None
 
     def row(self, number: int) -> Row:

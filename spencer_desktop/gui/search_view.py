@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -65,6 +65,7 @@ class SearchView(QWidget):
         self._query = Query("")
         self._similar: Hit | str | None = None
         self._fresh = True
+        self._own_mode = 0
         self.question = QuestionBox()
         self.mode = QComboBox()
         self.chips = Chips()
@@ -149,6 +150,12 @@ class SearchView(QWidget):
     def set_limit(self, limit: int) -> None:
         self._limit = limit
 
+    def set_mode(self, mode: Mode) -> None:
+        """How to search where the question does not say."""
+        self._own_mode = self.mode.findData(mode)
+        if self.mode.isEnabled():
+            self.mode.setCurrentIndex(self._own_mode)
+
     def set_placeholder(self, page: QWidget) -> None:
         """What stands in place of the answers while nothing is asked."""
         self._answers.addWidget(page)
@@ -180,7 +187,12 @@ class SearchView(QWidget):
     def _changed(self, text: str) -> None:
         asked = self.question.asked()
         self.chips.show_filters(asked)
+        if self.mode.isEnabled():
+            self._own_mode = self.mode.currentIndex()
+        # The box has the last word, and the list says what that is.
         self.mode.setEnabled(asked.mode is None)
+        with QSignalBlocker(self.mode):
+            self.mode.setCurrentIndex(self._own_mode if asked.mode is None else self.mode.findData(asked.mode))
 
     @Slot()
     def ask_now(self) -> None:

@@ -56,14 +56,17 @@ class SettingsDialog(QDialog):
         outer.addLayout(form)
         outer.addStretch()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setVerticalSpacing(6)
+        form.setVerticalSpacing(14)
         for field in declared():
             if field.metadata["group"] == group:
                 control = self._control(field)
                 control.setAccessibleName(self._title(field.name))
                 control.setAccessibleDescription(help_of(field))
-                form.addRow(self._title(field.name), control)
-                form.addRow("", _help(help_of(field)))
+                explained = QVBoxLayout()
+                explained.setSpacing(3)
+                explained.addWidget(control)
+                explained.addWidget(_help(help_of(field)))
+                form.addRow(self._title(field.name), explained)
         if group == "models":
             unknown = self.tr("not loaded yet")
             form.addRow(self.tr("Pack in use"), _plain(opened.pack if opened else unknown))

@@ -133,13 +133,16 @@ def _sheet(theme: Theme) -> str:
     QLineEdit {{ padding: 4px 8px; min-height: 20px; }}
     QLineEdit:focus, QListView:focus, QTableView:focus, QPlainTextEdit:focus {{ border: 1px solid {theme.accent}; }}
     QLineEdit#question {{ font-size: 15pt; padding: 4px 12px; min-height: 32px; }}
-    QComboBox {{ min-height: 24px; padding-left: 6px; }}
+    QComboBox {{ min-height: 24px; }}
     QSpinBox {{ min-height: 24px; }}
+    QTableView {{ outline: none; }}
     QTableView::item {{ padding: 4px 8px; }}
     QTableView::item:selected {{ background: {theme.selection}; color: {theme.text}; }}
     QPushButton, QToolButton {{
         border: 1px solid {theme.border}; border-radius: 6px; padding: 5px 12px; background: {theme.raised};
     }}
+    QToolButton[popupMode="2"] {{ padding-right: 24px; }}
+    QToolButton::menu-indicator {{ subcontrol-origin: padding; subcontrol-position: right center; right: 8px; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {theme.accent}; }}
     QPushButton:focus, QToolButton:focus {{ border: 1px solid {theme.accent}; }}
     QPushButton:default, QPushButton#primary {{

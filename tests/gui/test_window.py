@@ -115,10 +115,11 @@ def test_how_to_search_is_chosen_beside_the_box_or_in_it(
     opened.index(project)
     opened.ask(f"mode:{mode.value} {question}")
     inside = opened.paths
-    assert not opened.window.search.mode.isEnabled()
     box = opened.window.search.mode
+    assert (box.isEnabled(), box.currentData()) == (False, mode)
     with opened.qtbot.waitSignal(opened.bridge.answered):
         opened.window.search.question.setText(question)
+        assert (box.isEnabled(), box.currentData()) == (True, Mode.HYBRID)
         box.setCurrentIndex(box.findData(mode))
     assert opened.paths == inside
     assert inside[0] == "app/session.py"
