@@ -12,7 +12,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
+    QGridLayout,
     QLabel,
     QLineEdit,
     QSpinBox,
@@ -34,7 +34,7 @@ class SettingsDialog(QDialog):
     def __init__(self, settings: Settings, opened: Opened | None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Settings"))
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(620)
         self._settings = settings
         self.controls: dict[str, QWidget] = {}
         self._read: dict[str, Callable[[], Any]] = {}
@@ -50,28 +50,25 @@ class SettingsDialog(QDialog):
 
     def _page(self, group: str, opened: Opened | None) -> QWidget:
         page = QWidget()
-        # The form keeps its height, or its rows would be drawn apart.
+        # The rows keep their height, or they would be drawn apart.
         outer = QVBoxLayout(page)
-        form = QFormLayout()
-        outer.addLayout(form)
+        rows = QGridLayout()
+        outer.addLayout(rows)
         outer.addStretch()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setVerticalSpacing(14)
+        rows.setColumnStretch(1, 1)
+        rows.setHorizontalSpacing(16)
+        rows.setVerticalSpacing(3)
         for field in declared():
             if field.metadata["group"] == group:
                 control = self._control(field)
                 control.setAccessibleName(self._title(field.name))
                 control.setAccessibleDescription(help_of(field))
-                explained = QVBoxLayout()
-                explained.setSpacing(3)
-                explained.addWidget(control)
-                explained.addWidget(_help(help_of(field)))
-                form.addRow(self._title(field.name), explained)
+                _add(rows, self._title(field.name), control, _help(help_of(field)))
         if group == "models":
             unknown = self.tr("not loaded yet")
-            form.addRow(self.tr("Pack in use"), _plain(opened.pack if opened else unknown))
-            form.addRow(self.tr("Running"), _plain(opened.device if opened else unknown))
-            form.addRow(self.tr("Pack folder"), _plain(str(self._settings.pack_dir)))
+            _add(rows, self.tr("Pack in use"), _plain(opened.pack if opened else unknown))
+            _add(rows, self.tr("Running"), _plain(opened.device if opened else unknown))
+            _add(rows, self.tr("Pack folder"), _plain(str(self._settings.pack_dir)))
         return page
 
     def _control(self, field: Field[Any]) -> QWidget:
@@ -168,6 +165,18 @@ class SettingsDialog(QDialog):
             ("editor", "system"): self.tr("What the system opens it with"),
             ("editor", "custom"): self.tr("A command of your own"),
         }.get((name, choice), choice)
+
+
+def _add(rows: QGridLayout, title: str, control: QWidget, explanation: QWidget | None = None) -> None:
+    at = rows.rowCount()
+    label = QLabel(title)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setBuddy(control)
+    rows.addWidget(label, at, 0)
+    rows.addWidget(control, at, 1)
+    if explanation:
+        rows.addWidget(explanation, at + 1, 1)
+    rows.setRowMinimumHeight(at + 2, 8)
 
 
 def _help(words: str) -> QLabel:

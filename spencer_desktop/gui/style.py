@@ -8,6 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from spencer_desktop.core.resources import resource_dir
+
 
 @dataclass(frozen=True, slots=True)
 class Theme:
@@ -126,6 +128,7 @@ def _palette(theme: Theme) -> QPalette:
 
 def _sheet(theme: Theme) -> str:
     """What a palette cannot say."""
+    check = (resource_dir() / f"icons/check-{theme.name}.svg").as_posix()
     return f"""
     QLineEdit, QPlainTextEdit, QListView, QTableView {{
         border: 1px solid {theme.border}; border-radius: 6px; background: {theme.surface};
@@ -133,6 +136,11 @@ def _sheet(theme: Theme) -> str:
     QLineEdit {{ padding: 4px 8px; min-height: 20px; }}
     QLineEdit:focus, QListView:focus, QTableView:focus, QPlainTextEdit:focus {{ border: 1px solid {theme.accent}; }}
     QLineEdit#question {{ font-size: 15pt; padding: 4px 12px; min-height: 32px; }}
+    QCheckBox::indicator {{
+        width: 16px; height: 16px; border: 1px solid {theme.dim}; border-radius: 4px; background: {theme.surface};
+    }}
+    QCheckBox::indicator:focus {{ border-color: {theme.accent}; }}
+    QCheckBox::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent}; image: url("{check}"); }}
     QComboBox {{ min-height: 24px; }}
     QSpinBox {{ min-height: 24px; }}
     QTableView {{ outline: none; }}
@@ -150,6 +158,10 @@ def _sheet(theme: Theme) -> str:
     }}
     QPushButton:disabled, QToolButton:disabled {{ color: {theme.dim}; background: {theme.window}; }}
     QToolButton:checked {{ background: {theme.selection}; border-color: {theme.accent}; }}
+    QTabWidget::pane {{ border: 1px solid {theme.border}; border-radius: 6px; }}
+    QTabBar::tab {{ padding: 7px 14px; color: {theme.dim}; border: none; border-bottom: 2px solid transparent; }}
+    QTabBar::tab:selected {{ color: {theme.text}; border-bottom: 2px solid {theme.accent}; }}
+    QTabBar::tab:focus {{ color: {theme.accent}; }}
     QToolBar {{
         background: {theme.window}; border: none; border-bottom: 1px solid {theme.border}; spacing: 6px; padding: 4px;
     }}
