@@ -6,13 +6,17 @@ ends with it. Commands come in and events go out as JSON, one object a line.
     {"do": "index", "paths": [PATH, …]}     folders to bring up to date; none: all that are registered
     {"do": "remove", "repository": NAME}
     {"do": "pause" | "resume"[, "repository": NAME]}     all indexing, or one repository's
+    {"do": "look"}     somebody came back: whatever is registered may have changed
     {"do": "stop"}     so does the end of the input
 
     {"event": "progress", …}     the fields of `IndexProgress`, at most ten a second
-    {"event": "indexed", …}      the fields of `IndexReport`
+    {"event": "indexed", "asked": BOOLEAN, …}     the fields of `IndexReport`; not asked for: a change was heard of
     {"event": "removed", "name": …, "root": …}
     {"event": "failed", "message": …, "hint": …, "details": …}     `details` is the traceback of a bug, else ""
     {"event": "working" | "idle" | "waiting"}     waiting: until the machine is plugged in
+    {"event": "watching", "polled": {PATH: WHY, …}}     the folders whose changes are not heard of, but looked for
+
+What changes on disk is indexed without being asked for; of that only an "indexed" is heard, unless it takes a while.
 
 Paths are text with undecodable bytes as lone surrogates, escaped as JSON does.
 """
@@ -30,35 +34,50 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
+from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.indexer import IndexProgress
 from spencer_desktop.core.power import OnBattery
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.settings import Settings
+from spencer_desktop.core.watching import Watcher
 
 Event = dict[str, Any]
 Say = Callable[[Event], None]
+Watch = Callable[[Callable[[Path], None]], Watcher]
 
 _BETWEEN_PROGRESS = 0.1
 _POWER_SECONDS = 5.0
+# A file that was saved is indexed before anybody could read that it is.
+_UNHEARD_SECONDS = 1.0
+_COMMANDS = frozenset("index remove pause resume look stop".split())
 _EVERYTHING: Event = {"do": "index", "paths": []}
 
 
 class Service:
     """Obeys commands from one thread and works in another, so that a pause is heard while an index run goes on."""
 
-    def __init__(self, open_engine: Callable[[], Engine], say: Say, waits: Callable[[], bool] = lambda: False) -> None:
-        """`open_engine` is called in the working thread; `say` writes one event and is called from either thread.
+    def __init__(
+        self,
+        open_engine: Callable[[], Engine],
+        say: Say,
+        waits: Callable[[], bool] = lambda: False,
+        watch: Watch | None = None,
+    ) -> None:
+        """`open_engine` is called in the working thread; `say` writes one event and is called from any thread.
 
-        While `waits()` nothing is indexed.
+        While `waits()` nothing is indexed. `watch` makes the watcher; without one nothing is watched.
         """
         self._open_engine = open_engine
         self._say = say
         self._waits = waits
+        self._watcher = watch(self._hear) if watch else None
+        self._polled: dict[Path, str] = {}
         self._changed = threading.Condition()
         self._todo: deque[Event] = deque()
         self._stopped = False
@@ -66,6 +85,7 @@ class Service:
         self._paused_repositories: set[str] = set()
         # What runs is to end where it is, because something goes before it or it shall not run at all.
         self._interrupted = False
+        self._working = False
 
     def serve(self, lines: Iterable[str]) -> None:
         """Until told to stop, or the input ends; what is done by then is kept."""
@@ -78,6 +98,8 @@ class Service:
         finally:
             self._tell(lambda: setattr(self, "_stopped", True))
             worker.join()
+            if self._watcher:
+                self._watcher.stop()
 
     def _obey(self, line: str) -> bool:
         """Whether to go on."""
@@ -100,6 +122,9 @@ class Service:
         do, repository = command["do"], command.get("repository")
         if do == "index":
             self._queue(command)
+        elif do == "look":
+            if self._watcher:
+                self._watcher.reconcile()
         elif do == "remove":
             self._todo.appendleft(command)
         elif repository is None:
@@ -120,15 +145,19 @@ class Service:
         engine: Engine | None = None
         try:
             while (command := self._next()) is not None:
-                self._say({"event": "working"})
+                self._working = False
+                if command["do"] != "refresh":
+                    self._say_working()
                 try:
                     engine = engine or self._open_engine()
                     self._do(engine, command)
+                    self._watch(engine)
                 except SpencerError as error:
                     self._say(_failure(error))
                 except Exception as error:  # noqa: BLE001 - a worker always reports, and goes on
                     self._say(_failure(error))
-                self._say({"event": "idle"})
+                if self._working:
+                    self._say({"event": "idle"})
         finally:
             if engine:
                 engine.close()
@@ -157,13 +186,19 @@ class Service:
             self._tell(lambda: self._forget(removed))
             self._say({"event": "removed", "name": removed.name, "root": str(removed.root)})
             return
+        paths = [Path(path) for path in command["paths"]]
+        if command["do"] == "refresh":
+            # Registered still, and there: a folder that is gone has said so when it was last asked for.
+            paths = [r.root for r in engine.registered() if r.root in paths and r.root.is_dir()]
+            if not paths:
+                return
         report = engine.index(
-            [Path(path) for path in command["paths"]],
+            paths,
             without=frozenset(self._paused_repositories),
             progress=self._progress(),
             cancelled=lambda: self._stopped or self._interrupted or self._waits(),
         )
-        self._say({"event": "indexed", **asdict(report)})
+        self._say({"event": "indexed", "asked": command["do"] == "index", **asdict(report)})
         if report.stopped:
             self._tell(lambda: self._queue(command, first=True))
 
@@ -175,12 +210,34 @@ class Service:
             if paths := [path for path in command["paths"] if Path(os.path.realpath(path)) != removed.root]:
                 self._queue({**command, "paths": paths}, first=True)
 
+    def _hear(self, root: Path) -> None:
+        """Called by the watcher's thread."""
+        self._tell(lambda: self._queue({"do": "refresh", "paths": [str(root)]}))
+
+    def _watch(self, engine: Engine) -> None:
+        """What is registered now, and no more."""
+        if self._watcher is None or not has_catalog(engine.settings.data_dir):
+            return
+        self._watcher.watch([r.root for r in engine.registered() if r.root.is_dir()])
+        if (polled := dict(self._watcher.polled)) != self._polled:
+            self._polled = polled
+            self._say({"event": "watching", "polled": {str(root): why for root, why in polled.items()}})
+
+    def _say_working(self) -> None:
+        if not self._working:
+            self._working = True
+            self._say({"event": "working"})
+
     def _progress(self) -> Callable[[IndexProgress], None]:
-        last = 0.0
+        last, began = 0.0, time.monotonic()
 
         def tell(progress: IndexProgress) -> None:
             nonlocal last
             now = time.monotonic()
+            if not self._working:
+                if now - began < _UNHEARD_SECONDS:
+                    return
+                self._say_working()
             if now - last >= _BETWEEN_PROGRESS or progress.done == progress.total:
                 last = now
                 self._say({"event": "progress", **asdict(progress)})
@@ -191,7 +248,9 @@ class Service:
 def _command(line: str) -> Event:
     """ValueError, KeyError or TypeError for what is none."""
     command: Event = json.loads(line)
-    needed = {"index": "paths", "remove": "repository", "pause": "do", "resume": "do", "stop": "do"}[command["do"]]
+    needed = {"index": "paths", "remove": "repository"}.get(command["do"], "do")
+    if command["do"] not in _COMMANDS:
+        raise ValueError(command["do"])
     texts = command[needed] if needed == "paths" else [command[needed], command.get("repository", "")]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise TypeError(needed)
@@ -203,7 +262,8 @@ def run(settings: Settings) -> None:
     # Ctrl-C in a terminal reaches a window's children, too; the window tells this one when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     waits = OnBattery() if settings.pause_on_battery else lambda: False
-    Service(lambda: Engine.open(settings), Lines(sys.stdout), waits).serve(sys.stdin)
+    watch = partial(Watcher, include_vendored=settings.include_vendored)
+    Service(lambda: Engine.open(settings), Lines(sys.stdout), waits, watch).serve(sys.stdin)
 
 
 class Lines:

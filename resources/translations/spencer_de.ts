@@ -338,6 +338,10 @@
         <translation>Nichts zu tun.</translation>
     </message>
     <message>
+        <source>Changes in {0} are looked for every half a minute: {1}</source>
+        <translation>Nach Änderungen in {0} wird jede halbe Minute gesehen: {1}</translation>
+    </message>
+    <message>
         <source>&amp;Resume</source>
         <translation>&amp;Fortsetzen</translation>
     </message>

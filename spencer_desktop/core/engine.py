@@ -126,6 +126,10 @@ class Engine:
             RepositoryStatus(r, _present(r.root), **catalog.repository_counts(r.id)) for r in catalog.repositories()
         ]
 
+    def registered(self) -> list[Repository]:
+        """As `repositories`, without looking at anything but the registration."""
+        return self._reader.catalog.repositories()
+
     def skipped(self, name_or_path: str) -> dict[str, SkippedRow]:
         """path → why it was left out, for one repository."""
         catalog = self._reader.catalog

@@ -6,6 +6,7 @@ process (`service`). All answer by signals, which arrive in the window's thread.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from spencer_desktop.gui.service_process import ServiceProcess, service_command
 
 _COUNT_MS = 1_500
 _THREAD_MS = 10_000
+_LOOK_AROUND_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,8 @@ class Bridge(QObject):
     removed = Signal(object)
     working = Signal(str)
     """"working", "idle" or "waiting": what the service is."""
+    polled = Signal(object)
+    """dict: a folder's path → why its changes are not heard of, but looked for."""
     failed = Signal(object)
     """`Failure` of anything else."""
 
@@ -214,6 +218,7 @@ class Bridge(QObject):
         self._settings = settings
         self._token = _Token()
         self._listing = self._listed_again = False
+        self._looked_around = time.monotonic()
         self._thread = QThread()
         self._thread.setObjectName("answers")
         self._answerer = _Answerer(settings, self._token, open_engine)
@@ -343,6 +348,13 @@ class Bridge(QObject):
         """These folders, which are registered where they are not; none: all that are."""
         self._service.tell({"do": "index", "paths": [str(path) for path in paths]})
 
+    def look_around(self) -> None:
+        """Somebody came back to the window, and may have changed files meanwhile; heeded once a minute."""
+        now = time.monotonic()
+        if now - self._looked_around > _LOOK_AROUND_SECONDS:
+            self._looked_around = now
+            self._service.tell({"do": "look"})
+
     @Slot(str)
     def remove(self, name: str) -> None:
         self._service.tell({"do": "remove", "repository": name})
@@ -365,5 +377,7 @@ class Bridge(QObject):
         elif kind in ("working", "idle", "waiting"):
             (self._counting.start if kind == "working" else self._counting.stop)()
             self.working.emit(kind)
+        elif kind == "watching":
+            self.polled.emit(event["polled"])
         else:
             self.failed.emit(Failure(event["message"], event["hint"], event["details"]))

@@ -142,6 +142,7 @@ class MainWindow(QMainWindow):
         self.launcher.failed.connect(self.show_failure)
         search.preview.wants_colors.connect(bridge.color)
         bridge.updated.connect(search.show_update)
+        bridge.answered.connect(search.finish)
         bridge.question_failed.connect(search.show_failure)
         bridge.question_failed.connect(self._report_bug)
         bridge.looked.connect(search.anchor)
@@ -157,6 +158,7 @@ class MainWindow(QMainWindow):
         bridge.working.connect(repos.show_working)
         bridge.working.connect(self._show_working)
         bridge.failed.connect(self.show_failure)
+        bridge.polled.connect(repos.show_polled)
         repos.adds.connect(self.add_folders)
         repos.refreshes.connect(bridge.index)
         repos.removes.connect(bridge.remove)
@@ -249,6 +251,7 @@ class MainWindow(QMainWindow):
     def _indexed(self, report: Mapping[str, Any]) -> None:
         if report["added"] or report["changed"] or report["removed"]:
             self.search.look_again()
+            self.search.ask_again()
 
     @Slot(object)
     def _models_opened(self, opened: Opened) -> None:
@@ -335,6 +338,7 @@ class MainWindow(QMainWindow):
         # Whoever comes back may have edited what is shown.
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.search.look_again()
+            self._bridge.look_around()
         super().changeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

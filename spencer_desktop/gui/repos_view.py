@@ -118,6 +118,7 @@ class ReposView(QWidget):
         self.list = _table_view(self.table)
         self.bar = IndexingBar()
         self.doing = QLabel()
+        self.polled = QLabel()
         self.faults = QLabel()
         self.add = QPushButton(self.tr("&Add folder…"))
         self.refresh = QPushButton(self.tr("&Refresh"))
@@ -138,6 +139,10 @@ class ReposView(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.doing.setTextFormat(Qt.TextFormat.PlainText)
+        self.polled.setTextFormat(Qt.TextFormat.PlainText)
+        self.polled.setObjectName("dim")
+        self.polled.setWordWrap(True)
+        self.polled.hide()
         self.faults.setTextFormat(Qt.TextFormat.PlainText)
         self.faults.setObjectName("error")
         self.faults.setWordWrap(True)
@@ -155,6 +160,7 @@ class ReposView(QWidget):
         page.addWidget(self.list, 1)
         page.addWidget(self.doing)
         page.addWidget(self.bar)
+        page.addWidget(self.polled)
         page.addWidget(self.faults)
         self.show_working("idle")
 
@@ -241,6 +247,13 @@ class ReposView(QWidget):
     def show_report(self, report: Mapping[str, Any]) -> None:
         self.faults.setText("\n".join(report["faults"]))
         self.faults.setVisible(bool(report["faults"]))
+
+    @Slot(object)
+    def show_polled(self, polled: Mapping[str, str]) -> None:
+        """Folders whose changes are not heard of, and why."""
+        seen = self.tr("Changes in {0} are looked for every half a minute: {1}")
+        self.polled.setText("\n".join(seen.format(path, why) for path, why in polled.items()))
+        self.polled.setVisible(bool(polled))
 
     @Slot(object)
     def show_failure(self, failure: Failure) -> None:

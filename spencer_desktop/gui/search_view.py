@@ -65,6 +65,8 @@ class SearchView(QWidget):
         self._query = Query("")
         self._similar: Hit | str | None = None
         self._fresh = True
+        self._again = False
+        self._latest: SearchUpdate | None = None
         self._own_mode = 0
         self.question = QuestionBox()
         self.mode = QComboBox()
@@ -200,6 +202,7 @@ class SearchView(QWidget):
         self._debounce.stop()
         asked = self.question.asked()
         self._similar = None
+        self._again = False
         # Qt hands an enumeration of texts back as a text.
         mode = asked.mode or Mode(self.mode.currentData())
         self._query = Query(asked.text, self._limit, mode, asked.filters)
@@ -233,6 +236,7 @@ class SearchView(QWidget):
     @Slot(object)
     def _find_similar(self, to: Hit | str) -> None:
         self._debounce.stop()
+        self._again = False
         self._similar = to
         self._fresh = True
         self._answers.setCurrentWidget(self.splitter)
@@ -244,8 +248,34 @@ class SearchView(QWidget):
 
     # Answers
 
+    @Slot()
+    def ask_again(self) -> None:
+        """The same once more, because there may be other answers now; nothing is seen of it but these."""
+        if self._query.text and not self._similar and not self._debounce.isActive():
+            self._again = True
+            self._latest = None
+            self.asked.emit(self._query)
+
+    @Slot()
+    def finish(self) -> None:
+        """No further update follows."""
+        latest, self._latest = self._latest, None
+        if self._again and latest is not None:
+            self._again = False
+            if [place_of(hit) for hit in latest.hits] != [place_of(hit) for hit in self.model.hits]:
+                self._show(latest)
+
     @Slot(object)
     def show_update(self, update: SearchUpdate) -> None:
+        if self._again:
+            self._latest = update
+            return
+        self._show(update)
+        # Once for each question: that it was read again moves answers, and says nothing new.
+        if update.stage is Stage.RECALL:
+            self._announce()
+
+    def _show(self, update: SearchUpdate) -> None:
         """RECALL replaces what is shown; RERANKED moves it, and leaves the selection where it is."""
         selected = self.results.current_row()
         chosen = place_of(selected.hit) if selected and not self._fresh else None
@@ -284,9 +314,6 @@ class SearchView(QWidget):
         if count and update.confidence is not None and update.confidence < UNLIKELY:
             said.append(self.tr("Probably nothing here answers this."))
         self.warning.setText("  ".join(said))
-        # Once for each question: that it was read again moves answers, and says nothing new.
-        if update.stage is Stage.RECALL:
-            self._announce()
 
     @Slot(object)
     def show_failure(self, failure: Failure) -> None:

@@ -42,6 +42,10 @@ class ServiceProcess(QObject):
         self._crashes: list[float] = []
 
     def tell(self, command: dict[str, Any]) -> None:
+        if command["do"] == "look":
+            # One that begins looks at everything anyway.
+            self._write(command)
+            return
         if command["do"] == "pause":
             self._pauses[command.get("repository")] = command
         elif command["do"] == "resume":
@@ -133,7 +137,7 @@ def _answers(event: dict[str, Any], command: dict[str, Any]) -> bool:
     if event["event"] == "failed":
         return True
     kind = {"index": "indexed", "remove": "removed"}[command["do"]]
-    return bool(event["event"] == kind and not event.get("stopped"))
+    return bool(event["event"] == kind and event.get("asked", True) and not event.get("stopped"))
 
 
 def service_command(settings: Settings) -> list[str]:

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from spencer_desktop.core import watching
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.settings import load_settings
+from spencer_desktop.core.watching import Watcher
 from spencer_desktop.service import Service
 from tests.e2e.harness import PackedFakes, engine_with
 from tests.fakes import SMALL_PROJECT, write_tree
@@ -23,10 +25,15 @@ from tests.fakes import SMALL_PROJECT, write_tree
 class Running:
     """A service in a thread, spoken to as a window would."""
 
-    def __init__(self, open_engine: Callable[[], Engine], waits: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        open_engine: Callable[[], Engine],
+        waits: Callable[[], bool] = lambda: False,
+        watch: Callable[..., Watcher] | None = None,
+    ) -> None:
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._lines: queue.Queue[str] = queue.Queue()
-        self.service = Service(open_engine, self.events.put, waits)
+        self.service = Service(open_engine, self.events.put, waits, watch)
         self._thread = threading.Thread(target=lambda: self.service.serve(iter(self._lines.get, "")))
         self._thread.start()
 
@@ -214,6 +221,57 @@ def test_on_battery_indexing_waits_and_goes_on_where_it_was(
     report = running.until("indexed")
     assert (report["stopped"], report["added"]) == (False, len(SMALL_PROJECT))
     running.stop()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    monkeypatch.setattr(watching, "QUIET_SECONDS", 0.05)
+    settings = load_settings(data_dir=tmp_path / "data")
+    made = Running(lambda: engine_with(PackedFakes(), settings), watch=Watcher)
+    yield made
+    made.stop()
+
+
+def test_what_is_saved_is_indexed_without_being_asked_for(watched: Running, project: Path) -> None:
+    watched.tell(do="index", paths=[str(project)])
+    assert watched.until("indexed")["added"] == len(SMALL_PROJECT)
+    # What changed before it was watched would have been seen.
+    seen = watched.until("indexed")
+    assert (seen["asked"], seen["unchanged"]) == (False, len(SMALL_PROJECT))
+    (project / "fresh.py").write_text("def fresh():\n    return 1\n")
+    assert watched.until("indexed")["added"] == 1
+    (project / "app").rename(project / "moved")
+    moved = watched.until("indexed")
+    assert (moved["added"], moved["encoded"]) == (moved["removed"], 0)
+    # Nobody was told of so little work.
+    watched.tell(do="look")
+    report = watched.until("indexed")
+    assert (report["added"], report["changed"], report["removed"]) == (0, 0, 0)
+    assert watched.events.empty()
+
+
+def test_what_is_forgotten_is_not_brought_back_by_a_change(watched: Running, project: Path, tmp_path: Path) -> None:
+    other = write_tree(tmp_path / "other", SMALL_PROJECT)
+    watched.tell(do="index", paths=[str(project), str(other)])
+    watched.until("idle")
+    watched.tell(do="remove", repository="other")
+    watched.until("removed")
+    (other / "fresh.py").write_text("def fresh():\n    return 1\n")
+    (project / "fresh.py").write_text("def fresh():\n    return 1\n")
+    while watched.until("indexed")["added"] != 1:
+        pass
+    watched.tell(do="index", paths=[])
+    assert watched.until("indexed")["unchanged"] == len(SMALL_PROJECT) + 1
+
+
+def test_folders_whose_changes_are_not_heard_of_are_named(
+    watched: Running, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_on_network", lambda root: True)
+    watched.tell(do="index", paths=[str(project)])
+    assert list(watched.until("watching")["polled"]) == [str(project)]
+    watched.tell(do="remove", repository="project")
+    assert watched.until("watching")["polled"] == {}
 
 
 def test_one_repository_is_paused_and_the_others_go_on(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:

@@ -317,6 +317,32 @@ def test_a_file_that_was_edited_is_marked_and_then_indexed_anew(opened: Opened, 
 # Folders
 
 
+def test_what_is_saved_while_the_window_is_open_is_found(
+    open_window: Open, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCH", "1")
+    opened = open_window()
+    opened.index(project)
+    opened.ask("mode:lexical fresh")
+    assert not opened.paths
+    (project / "fresh.py").write_text("def fresh():\n    return 1\n")
+    # The question is asked again once there may be another answer.
+    opened.until(lambda: opened.paths == ["fresh.py"])
+    (project / "fresh.py").unlink()
+    opened.until(lambda: not opened.paths)
+
+
+def test_folders_whose_changes_are_not_heard_of_are_named(opened: Opened, project: Path) -> None:
+    repos = opened.window.repos
+    opened.window.show_repos.trigger()
+    opened.bridge._hear({"event": "watching", "polled": {str(project): "it is far away"}})
+    assert f"Changes in {project} " in repos.polled.text()
+    assert "it is far away" in repos.polled.text()
+    assert repos.polled.isVisible()
+    opened.bridge._hear({"event": "watching", "polled": {}})
+    assert not repos.polled.isVisible()
+
+
 def test_folders_are_dropped_into_the_window(opened: Opened, project: Path, tmp_path: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(project)), QUrl.fromLocalFile(str(tmp_path / "nowhere"))])
