@@ -232,12 +232,28 @@ class Catalog:
         )
         return [(i, os.fsdecode(root), os.fsdecode(path), language) for i, root, path, language in rows]
 
-    def match(self, expression: str, limit: int, scope: Scope = EVERYTHING) -> list[tuple[int, float]]:
-        """(chunk id, BM25 score, higher is better), best first, for an FTS5 expression."""
+    def match(self, expression: str, limit: int, scope: Scope = EVERYTHING) -> dict[int, float]:
+        """chunk id → BM25 score, higher is better, best first, for an FTS5 expression."""
         within, bindings = _within(scope)
         where = "" if scope.is_everything else f"AND rowid IN (SELECT c.id FROM chunk c WHERE {within})"
         sql = f"SELECT rowid, -{_BM25} AS score FROM posting WHERE posting MATCH ? {where} ORDER BY score DESC LIMIT ?"
-        return [(i, score) for i, score in self._rows(sql, (expression, *bindings, limit))]
+        return dict(self._rows(sql, (expression, *bindings, limit)))
+
+    def scored(self, expression: str, chunk_ids: Sequence[int]) -> dict[int, float]:
+        """As `match`, of these chunks; those that do not match are left out."""
+        sql = f"SELECT rowid, -{_BM25} FROM posting WHERE posting MATCH ? AND rowid IN carray(?)"
+        return dict(self._rows(sql, (expression, _array(np.array(chunk_ids, np.int64)))))
+
+    def defining(self, name: str, words: str, limit: int, scope: Scope = EVERYTHING) -> list[int]:
+        """Chunks whose symbol is `name`, or ends with it after a dot; `words` is the FTS5 expression of its terms."""
+        within, bindings = _within(scope)
+        sql = f"""
+        SELECT c.id FROM posting JOIN chunk c ON c.id = posting.rowid
+        WHERE posting MATCH ? AND (c.symbol = ? OR substr(c.symbol, ?) = ?) AND {within} LIMIT ?
+        """
+        ending = f".{name}"
+        wanted = (f"symbol : ({words})", name, -len(ending), ending)
+        return [i for (i,) in self._rows(sql, (*wanted, *bindings, limit))]
 
     def document_frequencies(self, words: Sequence[str]) -> dict[str, int]:
         """How many chunks hold each of these index terms; 0 for terms that none holds."""

@@ -50,6 +50,8 @@ _ASKED_FOR = {
 }
 # Cosines of one question's candidates seldom span less; a narrower range is noise and must not be stretched.
 _COSINE_RANGE = 0.4
+# How much a definition says whose name differs from the one that is asked for in its case.
+_ALIKE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Weights:
     path: float = 1.5
     symbol: float = 0.5
     definition: float = 1.5
+    # More than all else together: whoever types a name alone wants what is called so.
+    definition_for_symbols: float = 3.0
     coherence: float = 0.5
     test: float = 0.6
     aside: float = 0.8
@@ -72,8 +76,9 @@ class Weights:
 
     def without_signals(self) -> Weights:
         """The fused scores alone; of a re-ranked head the evidence alone, which has the cosine in it already."""
+        absent = dict.fromkeys(("path", "symbol", "definition", "definition_for_symbols", "coherence"), 0.0)
         neutral = dict.fromkeys(("test", "aside", "barrel", "prose", "repeat"), 1.0)
-        return replace(self, path=0.0, symbol=0.0, definition=0.0, coherence=0.0, rerank=100.0, **neutral)
+        return replace(self, rerank=100.0, **absent, **neutral)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +141,22 @@ def rank(
     fused = _fused(question, candidates, weights)
     covered = _Coverage(question.terms, rarity)
     named = np.zeros_like(fused)
+    defines = [_definition(question, candidate) for candidate in candidates]
+    definition = weights.definition_for_symbols if question.is_symbol else weights.definition
     for i, candidate in enumerate(candidates):
         named[i] = weights.path * covered(candidate.path) + weights.symbol * covered(candidate.symbol)
-        if question.symbols:
-            named[i] += weights.definition * _definition(question, candidate)
+        named[i] += definition * defines[i]
     # A long function must not support its own file, nor count its neighbours down, once for each of its pieces.
     units = _best_of_units(candidates, fused + named)
     kept = [candidates[i] for i in units]
     score = fused[units] + named[units] + _coherence(kept, fused[units], weights)
-    score *= np.array([path_prior(c.path, c.language, question.terms, weights) for c in kept], np.float32)
+    # A file that defines what is asked for does more than to export it again.
+    exact = replace(weights, barrel=1.0)
+    priors = [
+        path_prior(c.path, c.language, question.terms, exact if defines[i] > _ALIKE else weights)
+        for i, c in zip(units, kept, strict=True)
+    ]
+    score *= np.array(priors, np.float32)
     return [(units[n], total) for n, total in _spread(kept, score, weights)]
 
 
@@ -192,7 +204,7 @@ def _definition(question: QuestionView, candidate: Candidate) -> float:
         return 0.0
     if name in question.symbols:
         return 1.0 if candidate.kind == "class" else 0.9
-    return 0.6 if name.lower() in {symbol.lower() for symbol in question.symbols} else 0.0
+    return _ALIKE if name.lower() in {symbol.lower() for symbol in question.symbols} else 0.0
 
 
 class _Coverage:

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import pathspec
 
 from spencer_desktop.core.errors import UserError
+from spencer_desktop.core.filters import scope_of
 from spencer_desktop.core.grep import LineMatch, literal, matching_lines
 from spencer_desktop.core.index import Index
-from spencer_desktop.core.languages import canonical_language
 from spencer_desktop.core.pack import ConfidenceCurve
 from spencer_desktop.core.ranking import (
     Candidate,
@@ -35,13 +32,11 @@ from spencer_desktop.core.ranking import (
 from spencer_desktop.core.rows import CandidateRow, ChunkRow, Scope
 from spencer_desktop.core.text import code_text, query_text, terms
 from spencer_desktop.core.types import (
-    KINDS,
     Encoder,
     Evidence,
     Filters,
     Floats,
     Hit,
-    Ids,
     Mode,
     Query,
     Reranker,
@@ -51,6 +46,8 @@ from spencer_desktop.core.types import (
 
 _DEPTH = 200
 _MAX_TERMS = 48
+_MAX_SYMBOLS = 8
+_MAX_DEFINITIONS = 50
 _MAX_POSTINGS = 5_000
 # A filter lets few of the postings through to be scored, and a word that is common elsewhere may be rare in it.
 _MAX_FILTERED_POSTINGS = 80_000
@@ -120,7 +117,7 @@ class Searcher:
             )
         if query.limit < 1:
             raise UserError("The number of answers must be at least 1", hint="Use -k 1 or more.")
-        scope = self._scope(query.filters)
+        scope = scope_of(self._catalog, query.filters)
         view = view_question(text)
         if query.mode is Mode.REGEX or not view.terms:
             pattern = query.text.strip("\n") if query.mode is Mode.REGEX else literal(text)
@@ -170,7 +167,7 @@ class Searcher:
     def _near(self, code: str, limit: int, filters: Filters) -> list[Ranked]:
         """By cosine, the nearest first."""
         vector = self._models.code_encoder.encode([code])[0]
-        scope = self._scope(filters)
+        scope = scope_of(self._catalog, filters)
         ids, cosines = self._index.nearest(vector, _depth(limit), scope)
         score = dict(zip(ids.tolist(), cosines.tolist(), strict=True))
         chunks = np.array(self._catalog.chunks_of_contents(ids, scope), np.int64)
@@ -192,8 +189,9 @@ class Searcher:
         words = list(dict.fromkeys(terms(" ".join(view.words))))[:_MAX_TERMS]
         found = self._catalog.document_frequencies(list(dict.fromkeys([*words, *view.terms[:_MAX_TERMS]])))
         known: dict[int, float] = {}
-        lexical = {} if query.mode is Mode.SEMANTIC else dict(self._match(words, found, depth, scope))
-        chunk_ids = set(lexical)
+        definitions = self._definitions(view, scope)
+        lexical = {} if query.mode is Mode.SEMANTIC else self._match(words, found, depth, scope, definitions)
+        chunk_ids = {*lexical, *definitions}
         if vector is not None:
             ids, near = self._index.nearest(vector, depth, scope)
             known = dict(zip(ids.tolist(), near.tolist(), strict=True))
@@ -216,9 +214,10 @@ class Searcher:
         return [known[i] if i in known else found[i] for i in (row.content_id for row in rows)]
 
     def _match(
-        self, words: Sequence[str], found: Mapping[str, int], depth: int, scope: Scope
-    ) -> list[tuple[int, float]]:
-        """Chunks that hold some of `words`, by BM25; `found` says in how many chunks each word stands.
+        self, words: Sequence[str], found: Mapping[str, int], depth: int, scope: Scope, besides: Sequence[int]
+    ) -> dict[int, float]:
+        """Chunk → BM25 of those that hold some of `words`, and of those `besides`; `found` says in how many chunks each
+        word stands.
 
         Its cost follows the postings read, so rare words come first and the rest is left out once the budget is spent:
         on a large index what every second file holds tells little and would take most of the time.
@@ -226,13 +225,23 @@ class Searcher:
         budget = _MAX_POSTINGS if scope.is_everything else _MAX_FILTERED_POSTINGS
         rare_first = sorted((w for w in words if found[w]), key=lambda w: found[w])
         if not rare_first:
-            return []
+            return {}
         spent = np.cumsum([found[w] for w in rare_first])
         chosen = rare_first[: max(1, int(np.searchsorted(spent, budget, side="right")))]
         # Where even the rarest word is everywhere, only the names that hold it tell anything apart.
         column = "symbol : " if spent[0] > budget else ""
-        either = " OR ".join(f'"{word}"' for word in chosen)
-        return self._catalog.match(f"{column}({either})", depth, scope)
+        expression = f"{column}({' OR '.join(map(_quoted, chosen))})"
+        return self._catalog.match(expression, depth, scope) | self._catalog.scored(expression, besides)
+
+    def _definitions(self, view: QuestionView, scope: Scope) -> list[int]:
+        """Chunks that define what the question names: however many others speak of it, they are among the answers."""
+        if len(view.symbols) > _MAX_SYMBOLS:
+            return []
+        found: list[int] = []
+        for name in view.symbols:
+            if words := " AND ".join(map(_quoted, terms(name))):
+                found += self._catalog.defining(name, words, _MAX_DEFINITIONS, scope)
+        return found
 
     def _notice(self, text_only: bool) -> str:
         if text_only:
@@ -287,60 +296,9 @@ class Searcher:
                     raise UserError(f"{path} has no code at line {line}", hint="Give the number of a line with code.")
         raise UserError(f"{path} is not indexed", hint=f"Run `spencer index {absolute.parent}` first.")
 
-    # Filters
 
-    def _scope(self, filters: Filters) -> Scope:
-        """Raises UserError for unknown names."""
-        kinds = tuple(_kind(name) for name in filters.kinds)
-        return Scope(self._files(replace(filters, kinds=())), kinds)
-
-    def _files(self, filters: Filters) -> Ids | None:
-        """Ascending ids of the files that may be found, or None for all."""
-        if filters == Filters():
-            return None
-        roots = self._roots(filters.repositories)
-        languages = {canonical_language(name) for name in filters.languages}
-        globs = _globs(filters.path_globs) if filters.path_globs else None
-        return np.array(
-            [
-                file_id
-                for file_id, root, path, language in self._catalog.files_for_filter()
-                if (roots is None or root in roots)
-                and (not languages or language in languages)
-                and (globs is None or globs.match_file(path))
-            ],
-            np.int64,
-        )
-
-    def _roots(self, wanted: Sequence[str]) -> set[str] | None:
-        if not wanted:
-            return None
-        known = self._catalog.repositories()
-        roots: set[str] = set()
-        for name in wanted:
-            folder = Path(os.path.realpath(name))
-            found = {str(r.root) for r in known if name == r.name or folder == r.root}
-            if not found:
-                names = ", ".join(sorted({r.name for r in known})) or "none"
-                raise UserError(f"No repository {name!r} is indexed", hint=f"Indexed: {names}.")
-            roots |= found
-        return roots
-
-
-def _kind(name: str) -> str:
-    wanted = name.strip().lower()
-    if wanted not in KINDS:
-        raise UserError(f"Unknown kind of code {name!r}", hint=f"Known are {', '.join(KINDS)}.")
-    return wanted
-
-
-def _globs(lines: Sequence[str]) -> pathspec.GitIgnoreSpec:
-    try:
-        return pathspec.GitIgnoreSpec.from_lines(lines)
-    except (ValueError, re.error) as error:
-        raise UserError(
-            f"--path {' '.join(lines)} cannot be read: {error}", hint="Write it as in .gitignore, e.g. 'src/**/*.py'."
-        ) from error
+def _quoted(word: str) -> str:
+    return f'"{word}"'
 
 
 def _confidence(curve: ConfidenceCurve | None, scores: Sequence[float]) -> float | None:

@@ -57,7 +57,7 @@ def put(catalog: Catalog, repository: Repository, *patches: FilePatch) -> None:
 def found(catalog: Catalog, words: str, files: Ids | None = None, limit: int = 10) -> list[str]:
     """Paths of the chunks that hold some of the words, best first."""
     expression = " OR ".join(f'"{term}"' for term in terms(words))
-    ids = [i for i, _ in catalog.match(expression, limit, Scope(files))]
+    ids = list(catalog.match(expression, limit, Scope(files)))
     rows = catalog.chunk_rows(np.array(ids, np.int64))
     return [rows[i].path for i in ids]
 
@@ -226,10 +226,12 @@ def test_a_filter_holds_for_every_way_of_reading(catalog: Catalog, repository: R
 def test_a_filter_that_leaves_no_file(catalog: Catalog, repository: Repository) -> None:
     put(catalog, repository, patch("a.py", "same"))
     none = np.empty(0, np.int64)
-    assert catalog.match('"same"', 10, Scope(none)) == []
+    assert catalog.match('"same"', 10, Scope(none)) == {}
     assert list(catalog.texts(Scope(none))) == []
     assert catalog.contents_in(Scope(none)).tolist() == []
     assert catalog.chunks_of_contents(np.array([1]), Scope(none)) == []
+    assert catalog.defining("same", '"same"', 10, Scope(none)) == []
+    assert catalog.scored('"same"', []) == {}
     assert catalog.chunks_of_contents(none) == []
     assert catalog.chunk_rows(none) == {}
     assert catalog.contents(none) == {}

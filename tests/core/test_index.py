@@ -104,7 +104,7 @@ def view(index: Index) -> dict[str, object]:
     return {
         "files": {path: (row.size, row.mtime_ns, row.digest) for path, row in catalog.files(1).items()},
         "chunks": sorted(map(place, everything)),
-        "matches": {word: sorted(map(place, rows_of(index, [i for i, _ in found]))) for word, found in matches.items()},
+        "matches": {word: sorted(map(place, rows_of(index, list(found)))) for word, found in matches.items()},
         "frequencies": catalog.document_frequencies(WORDS),
         "vectors": {texts[i]: row.tolist() for i, row in zip(ids.tolist(), vectors, strict=True)},
         "pending": index.pending_count,
@@ -117,7 +117,7 @@ def figures(index: Index) -> dict[str, float]:
     texts = index.catalog.contents(ids)
     found = {f"cosine of {texts[i]}": float(c) for i, c in zip(ids.tolist(), cosines, strict=True)}
     for word in WORDS:
-        scores = (score for _, score in index.catalog.match(f'"{word}"', 100))
+        scores = index.catalog.match(f'"{word}"', 100).values()
         found |= {f"{word}, place {n}": score for n, score in enumerate(scores)}
     return found
 

@@ -92,6 +92,28 @@ def test_every_mode_finds_what_is_asked_for(index: Index, mode: Mode, question: 
     assert (best.path, best.symbol, best.root, best.repository) == (path, symbol, "/r", "r")
 
 
+@pytest.mark.parametrize("mode", [Mode.HYBRID, Mode.SEMANTIC, Mode.LEXICAL])
+def test_a_definition_is_found_however_many_speak_of_it(index: Index, mode: Mode) -> None:
+    repository = repository_r(index)
+    spoken = "def paint_{0}(gadget):\n    return Gadget(gadget).gadget(Gadget, gadget)\n"
+    put(
+        index, repository, *(patch(f"many/{n}.py", *chunk_file("a.py", "python", spoken.format(n))) for n in range(300))
+    )
+    # Long, so that the text index ranks it last, and in a file that most often does no more than to export again.
+    lines = "".join(f"    field_{n}: int\n" for n in range(60))
+    defined = chunk_file("a.py", "python", f"class Gadget:\n{lines}\n\nclass gadget:\n{lines}")
+    put(index, repository, patch("pkg/__init__.py", *defined))
+    encode_pending(index, FakeEncoder())
+    best = answer(index, "Gadget", mode=mode)[0]
+    assert (best.path, best.symbol) == ("pkg/__init__.py", "Gadget")
+    assert answer(index, "pkg.Gadget", mode=mode)[0].symbol == "Gadget"
+    assert answer(index, "where does Gadget::new come from", mode=mode)
+    # A filter narrows definitions, too.
+    assert {h.path for h in answer(index, "Gadget", mode=mode, filters=Filters(path_globs=("many/",)))} <= {
+        f"many/{n}.py" for n in range(300)
+    }
+
+
 def test_a_hit_says_where_and_what(index: Index) -> None:
     (best,) = answer(index, "parse_date", limit=1)
     row = index.catalog.chunk_rows(np.array([best.chunk_id], np.int64))[best.chunk_id]
