@@ -34,6 +34,8 @@ _TEST = re.compile(r"(^|/)(tests?|specs?|__tests__|testing|testdata|fixtures?|mo
 _ASIDE = re.compile(
     r"(^|/)(vendor|vendored|_vendor|third_party|thirdparty|external|deps|examples?|samples?|demos?|docs?|benchmarks?|bench"
     r"|legacy|deprecated|compat|migrations|generated|scripts)/"
+    # Hidden folders hold what tools and their agents read, not the program.
+    r"|(^|/)\.[^/.][^/]*/"
 )
 _BARREL = re.compile(r"(^|/)(__init__\.pyi?|index\.[jt]sx?|mod\.rs|package-info\.java|prelude\.rs)$|\.d\.ts$|\.pyi$")
 

@@ -97,6 +97,8 @@ class TestSignals:
     def test_vendored_prose_and_reexporting_files_are_demoted(self) -> None:
         weights = Weights()
         assert path_prior("third_party/a.c", "c", (), weights) == weights.aside
+        assert path_prior("web/.tools/a.py", "python", (), weights) == weights.aside
+        assert path_prior("web/tools.d/.env.py", "python", (), weights) == 1.0
         assert path_prior("README.md", "markdown", (), weights) == weights.prose
         assert path_prior("pkg/__init__.py", "python", (), weights) == weights.barrel
 
