@@ -39,10 +39,14 @@ class Index:
         self._space_id = space_id
         self._dimension = dimension
         self._cache = GraphCache(directory, space_id, dimension)
-        self._seen: tuple[str, int] | None = None
+        self._seen: tuple[str, tuple[str | None, int]] | None = None
         self._ids: Ids = np.empty(0, np.int64)
         self._matrix: Floats | None = None
         self._graph: Graph | None = None
+        self._saved: tuple[str | None, int] = (None, 0)
+        # What came since the graph was saved, ascending.
+        self._late: Ids = np.empty(0, np.int64)
+        self._late_rows: Floats = np.empty((0, dimension), np.float32)
         self._chunks = 0
         self._pending = 0
         # Last, so that nothing can fail that would leave them open.
@@ -135,6 +139,7 @@ class Index:
             return
         with self.catalog.transaction():
             self.catalog.drop_vectors()
+            self.catalog.drop_meta(_GRAPH_GENERATION)
             self.catalog.set_meta("space_id", self._space_id)
             self._next_generation()
 
@@ -160,15 +165,15 @@ class Index:
     def update_cache(self) -> None:
         """Bring the vector cache up to the catalogue's generation."""
         generation, base = self._generation(), self.catalog.meta(_GRAPH_GENERATION)
-        saved = self._cache.update(
+        held = self._cache.update(
             self.catalog.vector_ids(),
             generation,
             lambda batch: self.catalog.vectors(batch, self._dimension),
             base=base,
         )
-        if saved and base != generation:
+        if held and base != held:
             with self.catalog.transaction():
-                self.catalog.set_meta(_GRAPH_GENERATION, generation)
+                self.catalog.set_meta(_GRAPH_GENERATION, held)
 
     def _next_generation(self) -> None:
         self.catalog.set_meta(_GENERATION, secrets.token_hex(8))
@@ -196,7 +201,8 @@ class Index:
             if self._graph is not None:
                 # Raised where fewer than k can be reached: a graph does not connect everything with everything.
                 with suppress(RuntimeError):
-                    return self._graph.search(query, k)
+                    late = exact_search(self._late_rows, self._late, query, k)
+                    return _merged(self._graph.search(query, k), late, k)
             return exact_search(self._rows(), self._ids, query, k)
 
     def nearest_exact(self, query: Floats, k: int) -> tuple[Ids, Floats]:
@@ -233,21 +239,50 @@ class Index:
 
     def _refresh(self) -> None:
         with self.catalog.snapshot():
-            # The writer's graph comes after the generation that it holds.
-            seen = (self._generation(), self._cache.stamp())
+            # The writer's graph comes after the generation that it holds, and the note of it after the graph.
+            saved = (self.catalog.meta(_GRAPH_GENERATION), self._cache.stamp())
+            seen = (self._generation(), saved)
             if seen == self._seen:
                 return
             self._ids = self.catalog.vector_ids() if self.speaks_this_space else np.empty(0, np.int64)
             self._matrix = None
-            self._graph = self._cache.load(seen[0]) if len(self._ids) else None
+            self._follow(saved)
             self._chunks = self.catalog.chunk_count()
             self._pending = self.catalog.pending_count()
             self._seen = seen
+
+    def _follow(self, saved: tuple[str | None, int]) -> None:
+        """The graph that was saved last, loaded once, brought up to the vectors that there are now."""
+        if saved != self._saved or self._graph is None:
+            base, _ = saved
+            self._graph = self._cache.load(base) if base and len(self._ids) else None
+            self._saved = saved
+        if self._graph is None:
+            return
+        wanted = frozenset(self._ids.tolist())
+        self._graph.align(wanted)
+        late = np.array(sorted(wanted - self._graph.labels), np.int64)
+        # While much is being encoded these are many, and few of them are new.
+        kept = np.isin(self._late, late, assume_unique=True)
+        new = late[~np.isin(late, self._late, assume_unique=True)]
+        ids = np.concatenate([self._late[kept], new])
+        rows = np.concatenate([self._late_rows[kept], self.catalog.vectors(new, self._dimension)])
+        order = np.argsort(ids)
+        self._late, self._late_rows = ids[order], rows[order]
 
     def _rows(self) -> Floats:
         if self._matrix is None:
             self._matrix = self.catalog.vectors(self._ids, self._dimension)
         return self._matrix
+
+
+def _merged(found: tuple[Ids, Floats], late: tuple[Ids, Floats], k: int) -> tuple[Ids, Floats]:
+    """The best k of both, best first."""
+    if not len(late[0]):
+        return found
+    ids, cosines = np.concatenate([found[0], late[0]]), np.concatenate([found[1], late[1]])
+    best = np.lexsort((ids, -cosines))[:k]
+    return ids[best], cosines[best]
 
 
 def has_catalog(directory: Path) -> bool:

@@ -3,6 +3,9 @@
 hnswlib 0.8 reports neither a full disk nor flipped bytes, so the graph lies beside a manifest with its size, SHA-256
 and the catalogue's generation, a random token that names one state of it. In any doubt the answer is exact search; the
 writer makes the graph anew.
+
+A graph may lag behind: what came since it was saved is searched exactly, what is gone is passed over, and it is written
+again only when that has become much. Saving one file must not write a hundred megabytes.
 """
 
 from __future__ import annotations
@@ -27,12 +30,14 @@ GRAPH_FROM = 20_000
 _M, _EF_CONSTRUCTION, _EF = 16, 200, 160
 _MAX_DEAD = 0.2
 _ADD_BATCH = 2_048
+# So many vectors take half a millisecond to search exactly.
+MOST_LATE = 2_000
 _FORMAT = 1
 
 Fetch = Callable[[Ids], Floats]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Graph:
     """An hnswlib index over content ids. `dead` labels are in the graph but marked deleted."""
 
@@ -40,6 +45,15 @@ class Graph:
     labels: frozenset[int]
     dead: frozenset[int]
     generation: str
+
+    def align(self, wanted: frozenset[int]) -> None:
+        """From now on only labels among `wanted` are found; changes nothing but this copy."""
+        dead = self.labels - wanted
+        for label in dead - self.dead:
+            self.index.mark_deleted(label)
+        for label in self.dead - dead:
+            self.index.unmark_deleted(label)
+        self.dead = dead
 
     def search(self, query: Floats, k: int) -> tuple[Ids, Floats]:
         """(content ids int64 [k'], cosines float32 [k']), best first, for a unit row float32 [d]; k' ≤ k."""
@@ -65,8 +79,17 @@ def exact_search(matrix: Floats, ids: Ids, query: Floats, k: int) -> tuple[Ids, 
 class GraphCache:
     """The graph's two files in the data folder. Written by the one writer, loaded by anyone."""
 
-    def __init__(self, directory: Path, space_id: str, dimension: int, *, build_from: int = GRAPH_FROM) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        space_id: str,
+        dimension: int,
+        *,
+        build_from: int = GRAPH_FROM,
+        most_late: int = MOST_LATE,
+    ) -> None:
         self._build_from = build_from
+        self._most_late = most_late
         self._file = directory / "vectors.hnsw"
         self._manifest = directory / "vectors.json"
         self._new_file = directory / "vectors.hnsw.new"
@@ -105,20 +128,21 @@ class GraphCache:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             return None
 
-    def update(self, ids: Ids, generation: str, fetch: Fetch, *, base: str | None = None) -> bool:
-        """Make the files hold exactly `ids` (ascending); whether there is such a graph now, or too few ids for one.
+    def update(self, ids: Ids, generation: str, fetch: Fetch, *, base: str | None = None) -> str | None:
+        """Make the files hold `ids` (ascending), or nearly; the generation that they are of now.
 
-        Adds to the graph on disk only when its generation is `base`, the last that this catalogue remembers to have
-        saved: in the graph of a state that was since lost (a catalogue restored from a backup), the same ids may stand
-        for other contents. Raises EnvironmentFault when the files cannot be written; the old ones, if any, are then
-        gone or whole.
+        None where there are too few ids for a graph. A graph of `base`, the last generation that this catalogue
+        remembers to have saved, is left as it is while it differs by no more than `most_late` ids, and added to after
+        that. Any other is built anew: in the graph of a state that was since lost (a catalogue restored from a backup),
+        the same ids may stand for other contents. Raises EnvironmentFault when the files cannot be written; the old
+        ones, if any, are then gone or whole.
         """
         if len(ids) < self._build_from:
             self.discard()
-            return False
+            return None
         old = self.load()
-        if old is not None and old.generation == generation:
-            return True
+        if old is not None and (old.generation == generation or (old.generation == base and self._near(old, ids))):
+            return old.generation
         extended = self._extended(old, ids, generation, fetch) if old and old.generation == base else None
         graph = extended or self._built(ids, generation, fetch)
         try:
@@ -129,7 +153,10 @@ class GraphCache:
                 f"The vector cache {self._file} cannot be written ({error.strerror or error})",
                 hint="Free some space, or close what has it open; until then search is exact, slower on large indexes.",
             ) from error
-        return True
+        return generation
+
+    def _near(self, graph: Graph, ids: Ids) -> bool:
+        return len(frozenset(ids.tolist()) ^ (graph.labels - graph.dead)) <= self._most_late
 
     def discard(self) -> None:
         """Take the files away as far as possible. Never fails: what stays is of a generation that nobody asks for."""
@@ -147,17 +174,13 @@ class GraphCache:
     def _extended(self, old: Graph, ids: Ids, generation: str, fetch: Fetch) -> Graph | None:
         """`old` with ids added, marked dead or revived; None when too much of it would be dead."""
         wanted = frozenset(ids.tolist())
-        dead = old.labels - wanted
-        if len(dead) > _MAX_DEAD * len(wanted):
+        if len(old.labels - wanted) > _MAX_DEAD * len(wanted):
             return None
-        for label in dead - old.dead:
-            old.index.mark_deleted(label)
-        for label in old.dead & wanted:
-            old.index.unmark_deleted(label)
+        old.align(wanted)
         new = np.array(sorted(wanted - old.labels), np.int64)
         old.index.resize_index(max(old.index.get_max_elements(), len(old.labels) + len(new)))
         _add(old.index, new, fetch)
-        return Graph(old.index, old.labels | wanted, dead, generation)
+        return Graph(old.index, old.labels | wanted, old.dead, generation)
 
     def _save(self, graph: Graph) -> None:
         graph.index.save_index(str(self._new_file))

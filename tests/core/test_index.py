@@ -36,8 +36,8 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 @pytest.fixture
 def small_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A graph is made from ten vectors on."""
-    monkeypatch.setattr(index_module, "GraphCache", functools.partial(GraphCache, build_from=10))
+    """A graph is made from ten vectors on, and written again for every one."""
+    monkeypatch.setattr(index_module, "GraphCache", functools.partial(GraphCache, build_from=10, most_late=0))
 
 
 def fill(index: Index, files: int = 12) -> None:
@@ -170,18 +170,42 @@ def test_a_reader_takes_the_graph_that_comes_after_the_vectors(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("small_graphs")
-def test_a_graph_of_another_generation_is_not_used(tmp_path: Path) -> None:
+def test_a_graph_that_lags_behind_is_made_up_for(tmp_path: Path) -> None:
     with open_index(tmp_path) as writer, open_index(tmp_path, writable=False) as reader:
         fill(writer)
         writer.update_cache()
         assert reader.uses_graph
         put(writer, writer.catalog.repositories()[0], patch("new.py", "red paint"))
         encode_pending(writer, FakeEncoder())
-        assert not reader.uses_graph
-        assert texts_near(reader)[0] == "red paint"
-        writer.update_cache()
+        # What is late is found beside what the graph holds, and what is gone is passed over.
         assert reader.uses_graph
         assert texts_near(reader)[0] == "red paint"
+        nearest = texts_near(reader)[1]
+        remove(writer, writer.catalog.repositories()[0], f"{nearest.removeprefix('text number')}.py")
+        for _ in range(2):
+            assert reader.uses_graph
+            assert texts_near(reader, k=50) == texts_near(writer, k=50)
+            assert nearest not in texts_near(reader, k=50)
+            np.testing.assert_array_equal(reader.nearest(QUERY, 50)[0], reader.nearest_exact(QUERY, 50)[0])
+            writer.update_cache()
+
+
+def test_a_graph_is_written_again_only_when_much_is_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "GraphCache", functools.partial(GraphCache, build_from=10, most_late=3))
+    graph = tmp_path / "vectors.hnsw"
+    with open_index(tmp_path) as writer, open_index(tmp_path, writable=False) as reader:
+        fill(writer)
+        repository = writer.catalog.repositories()[0]
+        writes = []
+        for n in range(6):
+            put(writer, repository, patch(f"new{n}.py", f"red paint{n}"))
+            encode_pending(writer, FakeEncoder())
+            writer.update_cache()
+            writes.append(graph.stat().st_ino)
+            assert reader.uses_graph
+            np.testing.assert_array_equal(reader.nearest(QUERY, 9)[0], reader.nearest_exact(QUERY, 9)[0])
+            assert texts_near(reader, FakeEncoder().encode([f"red paint{n}"])[0], 1) == [f"red paint{n}"]
+        assert writes[0] == writes[3] != writes[4] == writes[5]
 
 
 @pytest.mark.usefixtures("small_graphs")

@@ -46,7 +46,7 @@ def numbers(first: int, last: int) -> Ids:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> GraphCache:
-    return GraphCache(tmp_path, "space", D, build_from=10)
+    return GraphCache(tmp_path, "space", D, build_from=10, most_late=0)
 
 
 def loaded(cache: GraphCache, generation: str | None = None) -> Graph:
@@ -128,6 +128,28 @@ def test_a_graph_of_this_generation_is_left_alone(cache: GraphCache, tmp_path: P
     assert (tmp_path / "vectors.hnsw").stat().st_ino == inode
 
 
+def test_a_graph_that_lags_behind_by_little_is_left_alone(tmp_path: Path) -> None:
+    cache, store = GraphCache(tmp_path, "space", D, build_from=10, most_late=2), Store(40)
+    assert cache.update(numbers(1, 20), "1", store) == "1"
+    # One that came, one that is gone.
+    assert cache.update(numbers(2, 21), "2", store, base="1") == "1"
+    assert loaded(cache, "1").labels == frozenset(range(1, 21))
+    assert cache.update(numbers(2, 22), "3", store, base="1") == "3"
+    assert store.fetched == list(range(1, 23))
+    # What another state left behind is never nearly right.
+    assert cache.update(numbers(2, 22), "4", store) == "4"
+
+
+def test_a_loaded_graph_follows_what_comes_back_and_goes(cache: GraphCache) -> None:
+    store = Store(40)
+    cache.update(numbers(1, 40), "1", store)
+    graph = loaded(cache)
+    for wanted in ({1, 2, 3}, set(range(1, 41)), {5, 50}, set(range(20, 41))):
+        graph.align(frozenset(wanted))
+        ids = np.array(sorted(wanted - {50}), np.int64)
+        assert graph.search(store.rows[4], 40)[0].tolist() == store.exact(ids, store.rows[4], 40)
+
+
 def test_a_graph_grows_by_what_is_new(cache: GraphCache) -> None:
     store = Store(300)
     cache.update(numbers(1, 200), "1", store)
@@ -174,11 +196,12 @@ def test_any_history_of_a_graph_ends_in_the_same_answers(
     tmp_path_factory: pytest.TempPathFactory, history: list[set[int]]
 ) -> None:
     store = Store(40)
-    cache = GraphCache(tmp_path_factory.mktemp("cache"), "space", D, build_from=10)
+    cache = GraphCache(tmp_path_factory.mktemp("cache"), "space", D, build_from=10, most_late=0)
+    held: str | None = None
     for generation, state in enumerate(history):
-        cache.update(np.array(sorted(state), np.int64), str(generation), store, base=str(generation - 1))
+        held = cache.update(np.array(sorted(state), np.int64), str(generation), store, base=held)
     ids = np.array(sorted(history[-1]), np.int64)
-    graph = loaded(cache, str(len(history) - 1))
+    graph = loaded(cache, held)
     assert graph.labels - graph.dead == history[-1]
     for query in store.rows[:5]:
         assert graph.search(query, 40)[0].tolist() == store.exact(ids, query, 40)
