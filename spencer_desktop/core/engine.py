@@ -15,10 +15,11 @@ from spencer_desktop.core.index import Index
 from spencer_desktop.core.indexer import Indexer, IndexReport, Progress
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
-from spencer_desktop.core.ranking import Weights
+from spencer_desktop.core.ranking import Weights, view_question
 from spencer_desktop.core.rows import Repository, SkippedRow
 from spencer_desktop.core.search import Searcher
 from spencer_desktop.core.settings import Settings
+from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Encoder, Filters, Mode, Query, Reranker, SearchUpdate
 
 _DEFAULT_CANDIDATES = 10
@@ -107,7 +108,8 @@ class Engine:
         if query.rerank is None:
             rerank = self.models.pack.manifest.rerank
             advised = rerank is not None and rerank.default and query.mode in (Mode.HYBRID, Mode.SEMANTIC)
-            query = replace(query, rerank=advised)
+            # Of a name alone nothing is to be read but what is called so.
+            query = replace(query, rerank=advised and not view_question(query_text(query.text)).is_symbol)
         yield from self._searcher.search(query, cancelled)
 
     def similar(self, path: Path, line: int, *, limit: int = 10, filters: Filters | None = None) -> SearchUpdate:

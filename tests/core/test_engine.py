@@ -184,8 +184,8 @@ def test_settings_say_what_is_indexed(settings: Settings, models: PackedModels, 
 # What the pack advises
 
 
-def stages(engine: Engine, **options: Any) -> list[Stage]:
-    return [update.stage for update in ask(engine, "session", **options)]
+def stages(engine: Engine, text: str = "open a session", **options: Any) -> list[Stage]:
+    return [update.stage for update in ask(engine, text, **options)]
 
 
 BOTH = [Stage.RECALL, Stage.RERANKED]
@@ -214,6 +214,13 @@ def test_reranking_as_the_pack_advises_unless_told_otherwise(
         assert stages(engine, mode=mode, rerank=wish) == expected
         assert models.reranker is not None
         assert models.reranker.read == (3 if expected == BOTH else 0)
+
+
+def test_a_name_alone_is_read_again_only_if_asked_for(settings: Settings, models: PackedModels, project: Path) -> None:
+    with Engine(settings, cast("Models", models)) as engine:
+        engine.index([project])
+        assert stages(engine, "Session") == BOTH[:1]
+        assert stages(engine, "Session", rerank=True) == BOTH
 
 
 def test_the_number_of_candidates_can_be_set(settings: Settings, models: PackedModels, project: Path) -> None:

@@ -187,10 +187,10 @@ def test_a_pack_that_fails_at_work_spoils_no_index(pack: Path, root: Path, data:
 def test_a_reranker_that_fails_at_work_is_refused(pack: Path, root: Path, data: Path, graph: bytes) -> None:
     write_tree(root, {"a.txt": "w1 w2 words\n", "b.txt": "w2 w3 words\n"})
     assert spencer("index", root, data=data).code == 0
-    assert spencer("search", "w2", "--json", data=data).json["stage"] == "reranked"
+    assert spencer("search", "w2 words", "--json", data=data).json["stage"] == "reranked"
     forge(RERANKER, graph)(pack)
-    refused(pack, data, RERANKER, "search", "w2", "--json")
-    assert spencer("search", "w2", "--no-rerank", data=data).code == 0
+    refused(pack, data, RERANKER, "search", "w2 words", "--json")
+    assert spencer("search", "w2 words", "--no-rerank", data=data).code == 0
 
 
 def test_a_whole_pack_works(pack: Path, root: Path, data: Path) -> None:
