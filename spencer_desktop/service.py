@@ -55,7 +55,8 @@ _BETWEEN_PROGRESS = 0.1
 _POWER_SECONDS = 5.0
 # A file that was saved is indexed before anybody could read that it is.
 _UNHEARD_SECONDS = 1.0
-_COMMANDS = frozenset("index remove pause resume look stop".split())
+# What each command needs.
+_COMMANDS = {"index": "paths", "remove": "repository", **dict.fromkeys(("pause", "resume", "look", "stop"), "do")}
 _EVERYTHING: Event = {"do": "index", "paths": []}
 
 
@@ -76,7 +77,6 @@ class Service:
         self._open_engine = open_engine
         self._say = say
         self._waits = waits
-        self._watcher = watch(self._hear) if watch else None
         self._polled: dict[Path, str] = {}
         self._changed = threading.Condition()
         self._todo: deque[Event] = deque()
@@ -86,6 +86,8 @@ class Service:
         # What runs is to end where it is, because something goes before it or it shall not run at all.
         self._interrupted = False
         self._working = False
+        # Last: it may be heard from its own thread at once.
+        self._watcher = watch(self._hear) if watch else None
 
     def serve(self, lines: Iterable[str]) -> None:
         """Until told to stop, or the input ends; what is done by then is kept."""
@@ -248,9 +250,7 @@ class Service:
 def _command(line: str) -> Event:
     """ValueError, KeyError or TypeError for what is none."""
     command: Event = json.loads(line)
-    needed = {"index": "paths", "remove": "repository"}.get(command["do"], "do")
-    if command["do"] not in _COMMANDS:
-        raise ValueError(command["do"])
+    needed = _COMMANDS[command["do"]]
     texts = command[needed] if needed == "paths" else [command[needed], command.get("repository", "")]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise TypeError(needed)

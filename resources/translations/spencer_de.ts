@@ -179,6 +179,25 @@
     </message>
 </context>
 <context>
+    <name>Modes</name>
+    <message>
+        <source>Meaning and words</source>
+        <translation>Sinn und Wörter</translation>
+    </message>
+    <message>
+        <source>Meaning</source>
+        <translation>Sinn</translation>
+    </message>
+    <message>
+        <source>Words</source>
+        <translation>Wörter</translation>
+    </message>
+    <message>
+        <source>Pattern (regex)</source>
+        <translation>Muster (Regex)</translation>
+    </message>
+</context>
+<context>
     <name>Preview</name>
     <message>
         <source>Code of the selected answer</source>
@@ -395,22 +414,6 @@
 </context>
 <context>
     <name>SearchView</name>
-    <message>
-        <source>Meaning and words</source>
-        <translation>Sinn und Wörter</translation>
-    </message>
-    <message>
-        <source>Meaning</source>
-        <translation>Sinn</translation>
-    </message>
-    <message>
-        <source>Words</source>
-        <translation>Wörter</translation>
-    </message>
-    <message>
-        <source>Pattern (regex)</source>
-        <translation>Muster (Regex)</translation>
-    </message>
     <message>
         <source>How to search</source>
         <translation>Wie gesucht wird</translation>
@@ -634,22 +637,6 @@
     <message>
         <source>System tray</source>
         <translation>Infobereich</translation>
-    </message>
-    <message>
-        <source>Meaning and words</source>
-        <translation>Sinn und Wörter</translation>
-    </message>
-    <message>
-        <source>Meaning</source>
-        <translation>Sinn</translation>
-    </message>
-    <message>
-        <source>Words</source>
-        <translation>Wörter</translation>
-    </message>
-    <message>
-        <source>Pattern (regex)</source>
-        <translation>Muster (Regex)</translation>
     </message>
     <message>
         <source>GPU if there is one, else CPU</source>

@@ -241,6 +241,8 @@ class Catalog:
 
     def scored(self, expression: str, chunk_ids: Sequence[int]) -> dict[int, float]:
         """As `match`, of these chunks; those that do not match are left out."""
+        if not chunk_ids:
+            return {}
         sql = f"SELECT rowid, -{_BM25} FROM posting WHERE posting MATCH ? AND rowid IN carray(?)"
         return dict(self._rows(sql, (expression, _array(np.array(chunk_ids, np.int64)))))
 

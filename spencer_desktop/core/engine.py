@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +15,11 @@ from spencer_desktop.core.index import Index
 from spencer_desktop.core.indexer import Indexer, IndexReport, Progress
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
-from spencer_desktop.core.ranking import Weights, view_question
+from spencer_desktop.core.ranking import Weights
 from spencer_desktop.core.rows import Repository, SkippedRow
 from spencer_desktop.core.search import Searcher
 from spencer_desktop.core.settings import Settings
-from spencer_desktop.core.text import query_text
-from spencer_desktop.core.types import Encoder, Filters, Mode, Query, Reranker, SearchUpdate
+from spencer_desktop.core.types import Encoder, Filters, Query, Reranker, SearchUpdate
 
 _DEFAULT_CANDIDATES = 10
 
@@ -104,12 +103,7 @@ class Engine:
     # Searching
 
     def search(self, query: Query, cancelled: Callable[[], bool] = lambda: False) -> Iterator[SearchUpdate]:
-        """See `search.Searcher.search`; `query.rerank` None means what the pack advises for this mode."""
-        if query.rerank is None:
-            rerank = self.models.pack.manifest.rerank
-            advised = rerank is not None and rerank.default and query.mode in (Mode.HYBRID, Mode.SEMANTIC)
-            # Of a name alone nothing is to be read but what is called so.
-            query = replace(query, rerank=advised and not view_question(query_text(query.text)).is_symbol)
+        """See `search.Searcher.search`; what is the default, the pack advises."""
         yield from self._searcher.search(query, cancelled)
 
     def similar(self, path: Path, line: int, *, limit: int = 10, filters: Filters | None = None) -> SearchUpdate:
@@ -161,6 +155,7 @@ class Engine:
             recall_scale=rerank.recall_scale if rerank else 0.0,
             weights=weights,
             confidence=self.models.pack.manifest.confidence,
+            rerank_by_default=rerank is not None and rerank.default,
         )
 
     def _writer(self) -> Index:

@@ -201,7 +201,7 @@ def _coherence(candidates: Sequence[Candidate], score: Floats, weights: Weights)
 
 def _definition(question: QuestionView, candidate: Candidate) -> float:
     """Whether the chunk defines a symbol that the question names; classes before functions, exact case before any."""
-    name = candidate.symbol.rpartition(".")[2]
+    name = candidate.symbol.rpartition(".")[2] if question.symbols else ""
     if not name or candidate.kind == "window":
         return 0.0
     if name in question.symbols:

@@ -91,6 +91,7 @@ class Searcher:
         recall_scale: float = 0.0,
         weights: Weights | None = None,
         confidence: Mapping[Stage, ConfidenceCurve] | None = None,
+        rerank_by_default: bool = False,
     ) -> None:
         """The re-ranker reads the best `candidates`; `recall_scale` is what it was trained to add cosines with.
 
@@ -101,12 +102,14 @@ class Searcher:
         self._models = models
         self._candidates = candidates
         self._recall_scale = recall_scale
+        self._rerank_by_default = rerank_by_default
         self._weights = weights or Weights()
         self._confidence = confidence or {}
 
     def search(self, query: Query, cancelled: Cancelled = lambda: False) -> Iterator[SearchUpdate]:
         """RECALL, then RERANKED where a re-ranker runs. Stops early, without a further update, once `cancelled()`.
 
+        `query.rerank` None: by default, where meaning is asked for, unless the question is one name.
         Raises UserError for an empty question, an unknown filter value or a pattern that cannot be read.
         """
         began = time.perf_counter()
@@ -138,13 +141,19 @@ class Searcher:
         curves = {} if view.is_symbol else self._confidence
         sure = _confidence(curves.get(Stage.RECALL), nearest)
         yield _update(Stage.RECALL, hits, began, notice, sure)
-        reranker = self._models.reranker if query.rerank else None
+        reranker = self._models.reranker if self._reranks(query, view) else None
         if reranker is None or cancelled():
             return
         ranked, evidence = self._rerank(reranker, text, ranked, weights)
         if not cancelled():
             sure = _confidence(curves.get(Stage.RERANKED), evidence) if nearest else None
             yield _update(Stage.RERANKED, self._hits(ranked, query.limit), began, notice, sure)
+
+    def _reranks(self, query: Query, view: QuestionView) -> bool:
+        if query.rerank is not None:
+            return query.rerank
+        # Of a name alone nothing is to be read but what is called so.
+        return self._rerank_by_default and query.mode in (Mode.HYBRID, Mode.SEMANTIC) and not view.is_symbol
 
     def similar(self, path: Path, line: int, limit: int, filters: Filters) -> SearchUpdate:
         """The chunks nearest to the one at `line` (1-based) of an indexed file, by their code vectors."""

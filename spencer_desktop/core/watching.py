@@ -121,7 +121,9 @@ class Watcher:
         watch, reason = None, NETWORK_DRIVE if _on_network(root) else ""
         if not reason:
             try:
-                watch = self._running().schedule(self._hints(root), str(root), recursive=True)
+                watch = self._running().schedule(
+                    _Hints(root, self.note, everything=self._everything), str(root), recursive=True
+                )
             except OSError as error:
                 reason = LIMIT_REACHED if error.errno in _LIMITS else f"it cannot be watched ({error.strerror})"
         with self._wake:
@@ -131,9 +133,6 @@ class Watcher:
                 self._polled[root] = reason
             self._note(root)
             self._wake.notify()
-
-    def _hints(self, root: Path) -> FileSystemEventHandler:
-        return _Hints(root, self.note, everything=self._everything)
 
     def _forget(self, root: Path) -> None:
         with self._wake:

@@ -204,8 +204,11 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentIndex(number)
         self.show_search.setChecked(number == 0)
         self.show_repos.setChecked(number == 1)
+        self._show_busy()
+
+    def _show_busy(self) -> None:
         # The page of repositories has a bar of its own.
-        self.busy.setVisible(self._working and number == 0)
+        self.busy.setVisible(self._working and self.pages.currentIndex() == 0)
 
     @Slot()
     def _come_back(self) -> None:
@@ -239,7 +242,7 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _show_working(self, state: str) -> None:
         self._working = state == "working"
-        self._page(self.pages.currentIndex())
+        self._show_busy()
 
     @Slot(object)
     def _show_repositories(self, found: list[RepositoryStatus]) -> None:

@@ -33,6 +33,7 @@ from spencer_desktop.gui.answers_list import AnswersList
 from spencer_desktop.gui.failure import Failure
 from spencer_desktop.gui.history import History
 from spencer_desktop.gui.history_button import HistoryButton
+from spencer_desktop.gui.modes import mode_titles
 from spencer_desktop.gui.preview import Preview
 from spencer_desktop.gui.question import Asked, write
 from spencer_desktop.gui.question_box import Chips, QuestionBox
@@ -88,12 +89,7 @@ class SearchView(QWidget):
     # Building
 
     def _name(self) -> None:
-        for mode, words in (
-            (Mode.HYBRID, self.tr("Meaning and words")),
-            (Mode.SEMANTIC, self.tr("Meaning")),
-            (Mode.LEXICAL, self.tr("Words")),
-            (Mode.REGEX, self.tr("Pattern (regex)")),
-        ):
+        for mode, words in mode_titles().items():
             self.mode.addItem(words, mode)
         self.mode.setAccessibleName(self.tr("How to search"))
         self.mode.setToolTip(self.tr("How to search"))

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from spencer_desktop.core.settings import GROUPS, Settings, declared
 from spencer_desktop.gui.bridge import Opened
+from spencer_desktop.gui.modes import mode_titles
 
 
 class SettingsDialog(QDialog):
@@ -141,10 +142,7 @@ class SettingsDialog(QDialog):
     def _choice_title(self, name: str, choice: str) -> str:
         """A choice for people; as it stands in the file where it has no other name."""
         return {
-            ("mode", "hybrid"): self.tr("Meaning and words"),
-            ("mode", "semantic"): self.tr("Meaning"),
-            ("mode", "lexical"): self.tr("Words"),
-            ("mode", "regex"): self.tr("Pattern (regex)"),
+            **{("mode", mode.value): title for mode, title in mode_titles().items()},
             ("device", "auto"): self.tr("GPU if there is one, else CPU"),
             ("device", "cpu"): "CPU",
             ("device", "cuda"): "GPU (CUDA)",
