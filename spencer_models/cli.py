@@ -92,7 +92,7 @@ def fetch(
 ) -> None:
     """Bring the packages that a recipe mines from their public registries (PyPI, npm, Debian)."""
     make_folder(out)
-    config = _torch_side("spencer_models.config").read_recipe(_recipe_path(recipe)).data
+    config = _torch_side("spencer_models.recipes").read_recipe(_recipe_path(recipe)).data
     fetch_packages(config, out, stderr_report())
 
 

@@ -37,7 +37,8 @@ class TextConfig:
     The public sets are read as they stand. With `symbol_header` a code stands below its qualified symbol, as the
     application feeds it; with `documented` every second training function keeps what its documentation says beside the
     question; with `rewritten` a training query is one of the ways in which people would ask for what the documentation
-    says.
+    says. `varied`, a step of the dual encoder's training shows a pair otherwise than the last one did: in another of
+    these ways, with or without its documentation.
     """
 
     query: int
@@ -46,6 +47,7 @@ class TextConfig:
     symbol_header: bool = False
     documented: bool = False
     rewritten: bool = False
+    varied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +167,14 @@ class DistillConfig:
     of its tokens' embeddings).
 
     `queries` is "pairs" (the paper: the queries of the training pairs) or "all" (everything in the corpus that is or
-    could be a question). Objectives with L_QT, whose positive is a second pass, train with `second_pass_dropout` in
-    place of the others' dropout: without any, the two passes would be one.
+    could be a question), of `studied` examples (0: of `mix.studied`). Objectives with L_QT, whose positive is a second
+    pass, train with `second_pass_dropout` in place of the others' dropout: without any, the two passes would be one.
     """
 
     training: TrainingConfig
     sizes: tuple[int, ...]
     queries: str = "pairs"
+    studied: int = 0
     second_pass_dropout: float = 0.1
     further: FurtherConfig | None = None
 

@@ -51,7 +51,8 @@ class DualBatch:
 
 class DualTask:
     """Trains both encoders on examples, each once an epoch where no `mix` is given; `hard` int64 [examples, m] are
-    numbers of examples whose codes are wrong (-1: none)."""
+    numbers of examples whose codes are wrong (-1: none). `shown`: an example's number and the batch's → it, as that
+    batch shows it."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class DualTask:
         seed: int,
         mix: Mix | None = None,
         hard: Ids | None = None,
+        shown: Callable[[int, int], Example] | None = None,
     ) -> None:
         if "late" in config.contrasts and not isinstance(dual.code, Encoder):
             raise UserError(
@@ -79,13 +81,14 @@ class DualTask:
         self._validate = validate
         self._seed = seed
         self._hard = hard
-        lengths = [len(e.code.text) for e in examples]
+        self._shown = shown or (lambda number, turn: examples[number])
+        lengths = mix.lengths if mix else [len(e.code.text) for e in examples]
         times, groups = (mix.times, mix.groups) if mix else (None, None)
         self._batches = ShuffledBatches(lengths, config.training.batch, seed, times=times, groups=groups)
 
     def batch(self, number: int, progress: float) -> DualBatch:
         chosen = self._batches.at(number)
-        examples = [self._examples[i] for i in chosen]
+        examples = [self._shown(i, number) for i in chosen]
         hard = [self._examples[i].code for i in self._hard_of(number, chosen)]
         rows = part_rows(self._config.training, self._machine)
         codes: list[Code] = [e.code for e in examples]

@@ -18,7 +18,7 @@ from spencer_models.backbones.vocabulary import VOCABULARY_NAME
 from spencer_models.config import Recipe, TrainingConfig, fingerprint
 from spencer_models.cross import labelled_examples
 from spencer_models.data.corpus import TRAIN, Corpus, Pair, Sentence, read_corpus
-from spencer_models.examples import Example, training_examples
+from spencer_models.examples import Example, Examples
 from spencer_models.loop import Plan
 from spencer_models.machine import find_machine
 from spencer_models.mixing import Mix, mix_of
@@ -68,8 +68,8 @@ class Inputs:
         return [number for number, pair in enumerate(self.corpus.pairs) if pair.split == TRAIN]
 
     @cached_property
-    def examples(self) -> list[Example]:
-        return training_examples(self.pairs, self.recipe.text)
+    def examples(self) -> Examples:
+        return Examples(self.pairs, self.recipe.text)
 
     @cached_property
     def mix(self) -> Mix:
@@ -89,7 +89,7 @@ class Inputs:
         return Studied(
             chosen,
             pairs,
-            training_examples(pairs, self.recipe.text),
+            list(Examples(pairs, self.recipe.text)),
             [replace(s, pair=places[s.pair]) for s in self.corpus.sentences if s.pair in places],
             self.mix.of(chosen),
         )

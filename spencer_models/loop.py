@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from spencer_desktop.core.errors import UserError
 from spencer_models.ahead import made_ahead
@@ -155,7 +156,7 @@ class _Run:
     def train(self, track: Track, interrupted: Callable[[], bool]) -> None:
         state, saved = self.state, time.monotonic()
         now = saved
-        with closing(_prefetched(self.task, self.plan, state.step)) as steps:
+        with closing(_prefetched(self.task, self.plan, state.step, self.machine.workers)) as steps:
             for step, batches in steps:
                 if self._gave_up() or interrupted():
                     break
@@ -267,14 +268,39 @@ class _Run:
         return result
 
 
-def _prefetched(task: Task, plan: Plan, first: int) -> Generator[tuple[int, list[Any]], None, None]:
-    """(step, its batches) from step `first` on; a thread makes the next ones ready meanwhile."""
+class _Steps(Dataset[tuple[int, list[Any]]]):
+    """Step → (it, its batches)."""
 
-    def ready(step: int) -> tuple[int, list[Any]]:
-        numbers = range(step * plan.accumulate, (step + 1) * plan.accumulate)
-        return step, [task.batch(number, step / plan.steps) for number in numbers]
+    def __init__(self, task: Task, plan: Plan) -> None:
+        self._task = task
+        self._plan = plan
 
-    return made_ahead(ready, range(first, plan.steps))
+    def __getitem__(self, step: int) -> tuple[int, list[Any]]:
+        numbers = range(step * self._plan.accumulate, (step + 1) * self._plan.accumulate)
+        return step, [self._task.batch(number, step / self._plan.steps) for number in numbers]
+
+
+def _prefetched(task: Task, plan: Plan, first: int, workers: int) -> Generator[tuple[int, list[Any]], None, None]:
+    """(step, its batches) from step `first` on; a thread, or so many processes, make the next ones ready meanwhile."""
+    steps, numbers = _Steps(task, plan), range(first, plan.steps)
+    if not workers:
+        yield from made_ahead(steps.__getitem__, numbers)
+        return
+    yield from DataLoader(
+        steps,
+        None,
+        sampler=numbers,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        # Forked, not started anew: what a batch is made of is there already, and a task is not made to be sent.
+        multiprocessing_context="fork",
+        # Its seeds are not to be drawn from the generator that dropout draws from.
+        generator=torch.Generator(),
+    )
+
+
+def _as_it_is(made: Any) -> Any:
+    return made
 
 
 def _optimizer(model: nn.Module, plan: Plan) -> torch.optim.Optimizer:

@@ -78,7 +78,11 @@ def late_interaction(queries: Tensor, codes: Tensor) -> Tensor:
     Token states [n, s, d] and [m, t, d], unit rows; a row of zeros is padding. Not in the paper: Khattab and Zaharia,
     arXiv 2004.12832.
     """
-    read, written = queries.any(2), codes.any(2)
+    written = codes.any(2)
+    # Where all codes are short, most columns are padding.
+    used = written.any(0)
+    codes, written = codes[:, used], written[:, used]
+    read = queries.any(2)
     owners = read.nonzero()[:, 0]
     similar = (queries[read] @ codes.flatten(0, 1).T).view(-1, *written.shape)
     best = similar.masked_fill(~written, -1.0).amax(2)

@@ -184,7 +184,7 @@ def _card(reproduction: Reproduction, measured: _Measured) -> Card:
         lengths={name: (scores.mrr, scores.n) for name, scores in measured.lengths.items()},
         spoken={name: (scores.mrr, scores.n) for name, scores in measured.spoken.items()},
         corpus=run.summary,
-        hardware=run.machine.describe(),
+        hardware=reproduction.hardware(),
         hours=reproduction.training_seconds() / 3600,
         history=origin.runs,
         weaknesses=_weaknesses(run.summary),

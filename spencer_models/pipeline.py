@@ -6,7 +6,7 @@ Asking for a result makes whatever it needs and is not there yet.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ from spencer_models.data.negatives import hard_negatives, pooled_negatives
 from spencer_models.dual import DualEncoder, DualTask
 from spencer_models.encode import once
 from spencer_models.examples import Example
-from spencer_models.inputs import Inputs, weights_hash
+from spencer_models.inputs import Inputs, Studied, weights_hash
 from spencer_models.mixing import Mix
 from spencer_models.progress import Report
 from spencer_models.stage import Stage
@@ -46,18 +46,18 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Run(Inputs):
-    """One recipe on one corpus. Folders stand under `work`, named by all that they depend on."""
+    """One recipe on one corpus. Folders stand under `work`, named by all that they depend on but the machine: what was
+    trained on a GPU goes on anywhere."""
 
     def __init__(
         self, recipe: Recipe, corpus_folder: Path, work: Path, report: Report, *, save_seconds: float = 300.0
     ) -> None:
         super().__init__(recipe, corpus_folder, work, report, save_seconds)
         corpus = {k: v for k, v in self.summary.items() if k.endswith("sha256")}
-        device = (self.machine.device.type, self.machine.precision)
         evaluate = recipe.evaluate
         start = (recipe.backbone, weights_hash(self.backbone.folder))
         shown = replace(recipe.mix, studied=0)
-        first = (corpus, *start, recipe.text, shown, recipe.seed, *device, evaluate.valid_questions)
+        first = (corpus, *start, recipe.text, shown, recipe.seed, evaluate.valid_questions)
         self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0, forgotten=1.0))
         base = (*first, recipe.mix.studied)
         self.hard_stage = self._stage("dual-hard", *base, replace(recipe.dual, forgotten=1.0))
@@ -129,13 +129,14 @@ class Run(Inputs):
         training = self.recipe.dual.training
         if not self.dual_stage.is_done:
             fresh = self.fresh_dual(training.dropout)
-            self._train_dual(self.dual_stage, fresh, training, self.examples, self.mix, None)
+            shown = self.examples.shown if self.recipe.text.varied else None
+            self._train_dual(self.dual_stage, fresh, training, self.examples, self.mix, shown=shown)
         if self.recipe.dual.hard_epochs and not self.hard_stage.is_done:
             first = self._load_dual(self.dual_stage.folder)
-            hard = self._mine(first, self.recipe.dual.hard_depth, self.dual_stage.folder)
+            hard = self._mine(first, self.recipe.dual.hard_depth)
             longer = replace(training, epochs=self.recipe.dual.hard_epochs)
             started = self._load_dual(self.dual_stage.folder, training.dropout)
-            self._train_dual(self.hard_stage, started, longer, self.studied.examples, self.studied.mix, hard)
+            self._train_dual(self.hard_stage, started, longer, self.studied.examples, self.studied.mix, hard=hard)
 
     def fresh_dual(self, dropout: float) -> DualEncoder:
         """The dual encoder as training begins."""
@@ -168,7 +169,9 @@ class Run(Inputs):
         training: TrainingConfig,
         examples: Sequence[Example],
         mix: Mix,
-        hard: Ids | None,
+        *,
+        hard: Ids | None = None,
+        shown: Callable[[int, int], Example] | None = None,
     ) -> None:
         config = replace(self.recipe.dual, training=training)
         seed = self.recipe.seed
@@ -183,6 +186,7 @@ class Run(Inputs):
             seed,
             mix,
             hard,
+            shown,
         )
 
         save = lambda: self._save_dual(dual, stage.folder)  # noqa: E731
@@ -192,21 +196,20 @@ class Run(Inputs):
         self.backbone.save(dual.code, folder / "code")
         self.backbone.save(dual.query, folder / "query")
 
-    def _mine(self, dual: DualEncoder, depth: int, folder: Path) -> Ids:
-        queries, codes = self._example_vectors(dual, folder)
+    def _mine(self, dual: DualEncoder, depth: int) -> Ids:
+        queries, codes = self._vectors(dual, self.dual_stage.folder, self.studied.examples)
         return hard_negatives(queries, codes, [e.query for e in self.studied.examples], depth).codes
 
-    def _example_vectors(self, dual: DualEncoder, folder: Path) -> tuple[Floats, Floats]:
-        examples, count = self.studied.examples, self.recipe.mix.studied
-        texts = [e.query for e in examples]
-        queries = once(folder / f"queries-{count}.npy", lambda: self.reading.queries(dual.query, texts))
-        codes = once(folder / f"codes-{count}.npy", lambda: self.reading.codes(dual.code, [e.code for e in examples]))
-        return queries, codes
+    def _vectors(self, dual: DualEncoder, folder: Path, examples: Sequence[Example]) -> tuple[Floats, Floats]:
+        texts, codes = [e.query for e in examples], [e.code for e in examples]
+        return (
+            once(folder / f"queries-{len(examples)}.npy", lambda: self.reading.queries(dual.query, texts)),
+            once(folder / f"codes-{len(examples)}.npy", lambda: self.reading.codes(dual.code, codes)),
+        )
 
-    @cached_property
-    def example_vectors(self) -> tuple[Floats, Floats]:
-        """The trained dual encoder's vectors of the studied queries and codes, float32 [studied, d] each."""
-        return self._example_vectors(self.dual, self.dual_folder)
+    def vectors(self, studied: Studied) -> tuple[Floats, Floats]:
+        """The trained dual encoder's vectors of the queries and codes of a sample, float32 [n, d] each."""
+        return self._vectors(self.dual, self.dual_folder, studied.examples)
 
     @cached_property
     def scorer(self) -> PairScorer:
@@ -302,7 +305,7 @@ class Run(Inputs):
         if config.data == "random":
             drawn = random_examples(self.examples, seed)
             return LabelledSampler(drawn, config.training.batch, seed), len(drawn)
-        queries, codes = self.example_vectors
+        queries, codes = self.vectors(self.studied)
         examples = self.studied.examples
         mined = pooled_negatives(queries, codes, [e.query for e in examples], config.depth, config.pool, seed)
         sampler = GroupSampler(examples, queries, codes, mined, config, seed)

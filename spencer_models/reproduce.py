@@ -38,6 +38,7 @@ from spencer_models.results import (
 )
 from spencer_models.retrieval import Recall
 from spencer_models.scoring import TestSet
+from spencer_models.stage import Stage
 from spencer_models.students import QueryModel, Students
 from spencer_models.timing import time_encoders
 
@@ -91,8 +92,7 @@ class Reproduction:
         folder = run.dual_folder / "code"
         if not (folder / ORIGIN_NAME).is_file():
             before = origin_of(run.backbone)
-            hours = sum(stage.result().seconds for stage in (run.dual_stage, run.hard_stage) if stage.is_done) / 3600
-            own = RunRecord(self.recipe.version, self.command, hours, run.machine.describe())
+            own = RunRecord(self.recipe.version, self.command, self.training_seconds() / 3600, self.hardware())
             write_origin(Origin("", [*before.runs, own], before.licences_with(run.summary)), folder)
 
     @cached_property
@@ -161,11 +161,20 @@ class Reproduction:
 
     def training_seconds(self) -> float:
         """How long all that this run trained took."""
+        return sum(stage.result().seconds for stage in self._stages)
+
+    def hardware(self) -> str:
+        """What all that was trained on."""
+        return "; ".join(dict.fromkeys(stage.hardware() for stage in self._stages)) or self.run.machine.describe()
+
+    @property
+    def _stages(self) -> list[Stage]:
+        """The trainings that were done."""
         stages = [self.run.dual_stage, self.run.hard_stage, self.run.cross_stage]
         if self.run.shipped_cross_stage is not self.run.cross_stage:
             stages.append(self.run.shipped_cross_stage)
         stages += self.students.stages if self.students else []
-        return sum(stage.result().seconds for stage in stages if stage.is_done)
+        return [stage for stage in stages if stage.is_done]
 
     def _counts(self) -> dict[str, Any]:
         pairs = self.run.corpus.pairs

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -32,7 +33,14 @@ class Stage:
 
     def result(self) -> FitResult:
         """How the training went."""
-        return FitResult(**json.loads((self.folder / _DONE).read_text(encoding="utf-8")))
+        return FitResult(**self._done()["result"])
+
+    def hardware(self) -> str:
+        """What it was trained on, which may be another machine than the one that goes on from here."""
+        return str(self._done()["hardware"])
+
+    def _done(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / _DONE).read_text(encoding="utf-8")))
 
     def train(
         self, model: nn.Module, task: Task, plan: Plan, machine: Machine, save: Callable[[], None], report: Report
@@ -41,6 +49,7 @@ class Stage:
         result = fit(model.to(machine.device), task, plan, machine, self.folder, report)
         save()
         draw_curves(self.folder)
-        (self.folder / _DONE).write_text(json.dumps(asdict(result)) + "\n", encoding="utf-8")
+        done = {"result": asdict(result), "hardware": machine.describe()}
+        (self.folder / _DONE).write_text(json.dumps(done) + "\n", encoding="utf-8")
         forget(self.folder)
         report(f"{self.folder.name}: {result.steps} steps, loss {result.loss:.4f}, score {result.score:.4f}")

@@ -26,6 +26,7 @@ from spencer_models.distill import (
     queries_of_examples,
 )
 from spencer_models.encode import once
+from spencer_models.inputs import Studied
 from spencer_models.pipeline import Run
 from spencer_models.results import AssistantPath
 from spencer_models.stage import Stage
@@ -64,7 +65,7 @@ class Students:
         if 0 in self._config.sizes and run.pretrained.pooling == "cls":
             raise UserError("A student of no layers needs mean pooling", hint="Leave 0 out of distill.sizes.")
         self._by_recall = run.recipe.assistants.score == "recall"
-        self._scores: dict[str, float] = {}
+        self._metric = f"R@{run.recipe.evaluate.candidates}" if self._by_recall else "MRR"
         self.stages: list[Stage] = []
         """The trainings of all students that were asked for."""
 
@@ -81,17 +82,22 @@ class Students:
         return QueryModel(self._run.backbone.folder, self.teacher.depth, "checkpoint")
 
     @cached_property
+    def _studied(self) -> Studied:
+        """The examples that are asked for, and whose codes the full encoder reads."""
+        return self._run.sample(self._config.studied) if self._config.studied else self._run.studied
+
+    @cached_property
     def _corpus(self) -> QueryCorpus:
         if self._config.queries == "pairs":
-            return queries_of_examples(self._run.studied.examples)
-        return all_queries(self._run.studied.pairs, self._run.studied.sentences)
+            return queries_of_examples(self._studied.examples)
+        return all_queries(self._studied.pairs, self._studied.sentences)
 
     @cached_property
     def _further_corpus(self) -> QueryCorpus:
         """What `distill.further` learns from. Where a question's own code was not read it stands beside another one:
         L_DD asks how far a code is, whichever it is."""
         assert self._config.further
-        read, asked = self._run.studied.numbers, self._run.sample(self._config.further.studied)
+        read, asked = self._studied.numbers, self._run.sample(self._config.further.studied)
         own = np.minimum(np.searchsorted(read, asked.numbers), len(read) - 1)
         codes: Ids = np.where(read[own] == asked.numbers, own, np.arange(len(asked.numbers)) % len(read))
         corpus = further_queries(asked.pairs, asked.sentences)
@@ -113,7 +119,8 @@ class Students:
 
     def train(self, start: QueryModel, removed: int, teacher: QueryModel, objective: Objective) -> QueryModel:
         """`start` without `removed` of its layers, then trained on `objective`; made once."""
-        lesson = _Lesson(lambda: self._corpus, self._training(objective), (self._config.queries,))
+        read = len(self._studied.numbers)
+        lesson = _Lesson(lambda: self._corpus, self._training(objective), (self._config.queries, read))
         return self._train(start, removed, teacher, objective, lesson)
 
     def _train(
@@ -152,9 +159,9 @@ class Students:
         return replace(training, dropout=self._config.second_pass_dropout) if objective in TWO_PASSES else training
 
     def _teaching(self, teacher: QueryModel, corpus: QueryCorpus, parts: tuple[object, ...]) -> Teaching:
-        name = f"questions-{fingerprint(*parts, self._run.recipe.mix.studied)}.npy"
+        name = f"questions-{fingerprint(*parts)}.npy"
         queries = once(teacher.folder / name, lambda: self._run.reading.queries(self.load(teacher), corpus.texts))
-        return Teaching(corpus, queries, self._run.example_vectors[1])
+        return Teaching(corpus, queries, self._run.vectors(self._studied)[1])
 
     def direct(self, layers: int, objective: Objective) -> QueryModel:
         """A student of `layers` layers taught by the full teacher itself, or (DirectTrain) by the labels alone."""
@@ -164,25 +171,28 @@ class Students:
     def select(self) -> tuple[QueryModel, AssistantPath]:
         """The student that Algorithm 1 keeps, and the path, which also stands in the run's folder."""
         config = self._run.recipe.assistants
-        metric = f"R@{self._run.recipe.evaluate.candidates}" if self._by_recall else "MRR"
-        return select_assistants(self.teacher, self, metric=metric, removed=config.removed, threshold=config.threshold)
+        removed, threshold = config.removed, config.threshold
+        return select_assistants(self.teacher, self, metric=self._metric, removed=removed, threshold=threshold)
 
     def further(self, kept: QueryModel) -> QueryModel:
         """`kept` after it has gone on learning from its full teacher, where the recipe asks for that."""
         config = self._config.further
         if config is None or kept == self.teacher:
             return kept
-        lesson = _Lesson(lambda: self._further_corpus, config.training, ("further", config.studied))
+        read = len(self._studied.numbers)
+        lesson = _Lesson(lambda: self._further_corpus, config.training, ("further", config.studied, read))
         return self._train(kept, 0, self.teacher, "loss_spencer", lesson)
 
     def depth(self, model: QueryModel) -> int:
         return model.depth
 
     def score(self, model: QueryModel) -> float:
-        if model.name not in self._scores:
+        # Kept beside the model: who goes on elsewhere needs none of the path's weights but the last.
+        path = model.folder / f"score-{self._metric}.json"
+        if not path.is_file():
             judge = self._validation.recall if self._by_recall else self._validation.queries
-            self._scores[model.name] = judge(self.load(model), self._valid_codes)
-        return self._scores[model.name]
+            path.write_text(json.dumps(judge(self.load(model), self._valid_codes)), encoding="utf-8")
+        return float(json.loads(path.read_text(encoding="utf-8")))
 
     def pupil(self, start: QueryModel, removed: int, teacher: QueryModel) -> QueryModel:
         return self.train(start, removed, teacher, "loss_spencer")

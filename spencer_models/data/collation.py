@@ -79,7 +79,13 @@ class ShuffledBatches:
     """
 
     def __init__(
-        self, lengths: Sequence[int], batch: int, seed: int, *, times: Ids | None = None, groups: Ids | None = None
+        self,
+        lengths: Sequence[int] | Ids,
+        batch: int,
+        seed: int,
+        *,
+        times: Ids | None = None,
+        groups: Ids | None = None,
     ) -> None:
         self._lengths = np.asarray(lengths)
         self._batch = batch

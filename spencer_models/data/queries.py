@@ -19,6 +19,8 @@ _STOP = frozenset(
     "will should can may also such some any current".split()
 )
 _SPOKEN = {"csharp": "c#", "cpp": "c++", "go": "golang", "bash": "bash script"}
+# Prime to 8 and to 6: the next turn has another way, and names the language or not as chance has it.
+_STRIDE = 7919
 _IMPERATIVE = re.compile(r"^[a-z]+$")
 
 
@@ -62,16 +64,16 @@ def variants(sentence: str, symbol: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(c for c in candidates if c))
 
 
-def training_query(pair: Pair) -> str:
-    """One of the ways of asking for a pair, always the same one: most often the sentence, seldom the name.
+def training_query(pair: Pair, turn: int = 0) -> str:
+    """One of the ways of asking for a pair, in each turn another one: most often the sentence, seldom the name.
 
     One in six names the language, too.
     """
-    number = text_number(pair.code)
+    number = text_number(pair.code) + turn * _STRIDE
     ways = variants(pair.query, pair.symbol)
-    turn = number % 8
-    way = ways[0] if turn < 3 else ways[min(len(ways) - 1, (1, 1, 2, 2, 3)[turn - 3])]
-    if turn == 4:
+    kind = number % 8
+    way = ways[0] if kind < 3 else ways[min(len(ways) - 1, (1, 1, 2, 2, 3)[kind - 3])]
+    if kind == 4:
         way = keywords(pair.query, number // 1000) or way
     return way if number // 8 % 6 else with_language(way, pair.language, number // 48)
 

@@ -52,10 +52,10 @@ class Regression:
             return -float(self._loss(self.batch(10_000, 0.0)))
 
 
-def run(folder: Path, **task: Any) -> tuple[Regression, Any]:
+def run(folder: Path, machine: Machine = MACHINE, **task: Any) -> tuple[Regression, Any]:
     """The whole training, or the rest of it."""
     work = Regression(**task)
-    return work, fit(work.model, work, PLAN, MACHINE, folder, ignore)
+    return work, fit(work.model, work, PLAN, machine, folder, ignore)
 
 
 if __name__ == "__main__":

@@ -302,7 +302,7 @@ def test_the_kept_student_goes_on_learning(done: tuple[Job, list[str]]) -> None:
     kept, path = students.select()
     further, same = reproduction.selected
     assert (further.depth, same) == (kept.depth, path)
-    before, after = (json.loads((m.folder / "done.json").read_text())["loss"] for m in (kept, further))
+    before, after = (json.loads((m.folder / "done.json").read_text())["result"]["loss"] for m in (kept, further))
     assert after < before
     assert {stage.folder for stage in students.stages} > {kept.folder, further.folder}
     # Nothing goes on where the recipe asks for nothing, or where no student was kept.
@@ -389,7 +389,7 @@ def test_vectors_of_what_is_studied_are_not_taken_for_those_of_another_sample(do
     fewer = Run(replace(recipe, mix=replace(recipe.mix, studied=30)), corpus, job.work, print)
     assert fewer.dual_stage == run.dual_stage
     assert fewer.hard_stage != run.hard_stage
-    queries, codes = fewer._example_vectors(run.dual, run.dual_folder)
+    queries, codes = fewer._vectors(run.dual, run.dual_folder, fewer.studied.examples)
     assert len(queries) == len(codes) == len(fewer.studied.examples) == 30
     texts = [e.query for e in fewer.studied.examples]
     np.testing.assert_allclose(queries, run.reading.queries(run.dual.query, texts), atol=2e-3)

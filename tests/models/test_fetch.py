@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from spencer_desktop.core.errors import EnvironmentFault, UserError
+from spencer_models.cli import app
 from spencer_models.data.fetch import fetch, run_command
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.prepare import build_corpus, find_sources
@@ -149,6 +151,11 @@ def test_an_unknown_origin_is_refused(origin: str, tmp_path: Path) -> None:
 def test_a_recipe_without_origins_has_nothing_to_fetch(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no tree with an origin"):
         fetch(_config(TreeSource("x", "1", "train", path="x")), tmp_path, print, Registry())
+
+
+def test_the_command_reads_the_recipe(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["fetch", "minilm-own", "--out", str(tmp_path)])
+    assert "no tree with an origin" in str(result.exception)
 
 
 def test_a_failed_download_leaves_nothing_and_says_why(tmp_path: Path) -> None:

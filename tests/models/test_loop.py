@@ -53,6 +53,14 @@ def test_the_rate_rises_and_falls_along_lines(tmp_path: Path) -> None:
     assert rates[-1] < 0.02 * PLAN.learning_rate
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_workers_make_the_batches_that_a_thread_makes(tmp_path: Path) -> None:
+    by_thread, expected = run(tmp_path / "thread")
+    by_workers, result = run(tmp_path / "workers", replace(MACHINE, workers=2))
+    assert _same(by_thread.model, by_workers.model)
+    assert (result.loss, result.score) == (expected.loss, expected.score)
+
+
 def test_after_kill_9_a_run_ends_as_one_that_was_not_killed(tmp_path: Path) -> None:
     whole, expected = run(tmp_path / "whole")
     folder = tmp_path / "killed"

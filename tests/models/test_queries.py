@@ -12,7 +12,7 @@ from spencer_models.config import TextConfig
 from spencer_models.data.corpus import Pair, text_number
 from spencer_models.data.keys import code_key, query_key
 from spencer_models.data.queries import keywords, question, symbol_words, terse, training_query, variants
-from spencer_models.examples import training_examples
+from spencer_models.examples import Examples
 
 
 def test_keys_ignore_what_does_not_make_a_difference() -> None:
@@ -45,7 +45,7 @@ def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
         Pair(f"Return the part {n} of it", code.format(n=n), f"def f{n}():\n    x", f"A.f{n}", "", "", "")
         for n in range(200)
     ]
-    codes = [e.code for e in training_examples(pairs, TextConfig(16, 32, 48, documented=True))]
+    codes = [e.code for e in Examples(pairs, TextConfig(16, 32, 48, documented=True))]
     with_doc = [code.text for code in codes if '"""' in code.text]
     assert 60 < len(with_doc) < 140
     assert all('"""' + ' Or none of its parts."""' in text for text in with_doc)
@@ -62,6 +62,20 @@ def test_training_texts_are_chosen_by_content_and_cover_all_forms() -> None:
     again = [training_query(Pair("Open C++ files", f"x{n}", "x", "", "cpp", "", "")) for n in range(99)]
     assert max(query.lower().count("c++") for query in again) == 1
     assert [training_query(p) for p in pairs] == [training_query(p) for p in pairs]
+
+
+def test_a_pair_is_shown_otherwise_in_each_turn() -> None:
+    code = '"""Return the part of it. Or none of all its other parts."""'
+    pair = Pair("Return the part of it", code, "x", "Whole.find_part", "python", "", "")
+    examples = Examples([pair], TextConfig(16, 32, 48, documented=True, rewritten=True))
+    shown = [examples.shown(0, turn) for turn in range(96)]
+    assert shown[0] == examples[0]
+    assert len({example.query for example in shown}) > 8
+    ways = Counter((example.query, example.code.text == "x") for example in shown)
+    # Each way of asking comes with documentation and without.
+    common = {query for query, _ in ways if ways[query, True] + ways[query, False] > 5}
+    assert common
+    assert all(ways[query, True] and ways[query, False] for query in common)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +97,4 @@ def test_a_function_keeps_what_its_documentation_says_beside_the_question(code: 
     # One in two keeps any; this is one.
     assert text_number(pair.query) % 2
     settings = TextConfig(16, 32, 48, documented=True)
-    assert training_examples([pair], settings)[0].code.text == expected
+    assert Examples([pair], settings)[0].code.text == expected

@@ -39,7 +39,7 @@ from spencer_models.distill import (
 )
 from spencer_models.dual import DualEncoder, DualTask
 from spencer_models.encode import once
-from spencer_models.examples import Example, pools, training_examples
+from spencer_models.examples import Example, Examples, pools
 from spencer_models.loop import FitResult, Plan, Task, fit
 from spencer_models.losses import late_interaction
 from spencer_models.mixing import mix_of
@@ -377,7 +377,7 @@ def test_the_query_corpora_are_distinct_and_point_at_their_code() -> None:
         Pair("Returns the parsed value", "c", "c", "Reader.parse_value", "python", "s", "train"),
         Pair("Returns the parsed value", "d", "d", "f", "python", "s", "train"),
     ]
-    examples = training_examples(pairs, TEXT)
+    examples = Examples(pairs, TEXT)
     assert queries_of_examples(examples).texts == ("Returns the parsed value",)
     everything = all_queries(pairs, [])
     assert "reader parse value" in everything.texts
