@@ -155,10 +155,11 @@ class CrossConfig:
 @dataclass(frozen=True, slots=True)
 class FurtherConfig:
     """How the student that Algorithm 1 keeps goes on learning: from all that could be asked of `studied` training
-    examples (0: of all), which may be more than the full code encoder reads."""
+    examples (0: of all), of which the full encoder reads the first `codes` (0: all)."""
 
     training: TrainingConfig
     studied: int = 0
+    codes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +168,13 @@ class DistillConfig:
     of its tokens' embeddings).
 
     `queries` is "pairs" (the paper: the queries of the training pairs) or "all" (everything in the corpus that is or
-    could be a question), of `studied` examples (0: of `mix.studied`). Objectives with L_QT, whose positive is a second
-    pass, train with `second_pass_dropout` in place of the others' dropout: without any, the two passes would be one.
+    could be a question). Objectives with L_QT, whose positive is a second pass, train with `second_pass_dropout` in
+    place of the others' dropout: without any, the two passes would be one.
     """
 
     training: TrainingConfig
     sizes: tuple[int, ...]
     queries: str = "pairs"
-    studied: int = 0
     second_pass_dropout: float = 0.1
     further: FurtherConfig | None = None
 

@@ -88,7 +88,8 @@ class DualTask:
 
     def batch(self, number: int, progress: float) -> DualBatch:
         chosen = self._batches.at(number)
-        examples = [self._shown(i, number) for i in chosen]
+        # What is shown may be longer than what batches are made by; parts of like length waste less.
+        examples = sorted((self._shown(i, number) for i in chosen), key=lambda example: len(example.code.text))
         hard = [self._examples[i].code for i in self._hard_of(number, chosen)]
         rows = part_rows(self._config.training, self._machine)
         codes: list[Code] = [e.code for e in examples]

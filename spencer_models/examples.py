@@ -107,7 +107,7 @@ def _without_name(text: str, name: str) -> str:
     before = text.rstrip(" \t\r\n\f\v:-")
     bare = before.removesuffix("()").removesuffix(name)
     named = name and len(before) < len(text) and before.endswith((name, f"{name}()"))
-    return bare if named and not re.search(r"\w$", bare) else text
+    return bare if named and not re.search(r"\w\Z", bare) else text
 
 
 def _letters(code: str) -> int:

@@ -37,7 +37,10 @@ class Task(Protocol):
     """What `fit` trains; it knows the data, the loss and how well the model does."""
 
     def batch(self, number: int, progress: float) -> Any:
-        """The features of one batch; depends on the arguments alone. Called ahead of time, from another thread."""
+        """The features of one batch, on the CPU; depends on the arguments alone.
+
+        Called ahead of time, from another thread or process.
+        """
 
     def backward(self, batch: Any) -> float:
         """Adds the gradient of the batch's mean loss to the weights; returns the loss."""

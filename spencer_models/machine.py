@@ -15,6 +15,9 @@ from torch import Tensor
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
+# More than these make batches faster than any one GPU learns from them.
+_MOST_WORKERS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -42,7 +45,8 @@ class Machine:
 
     def set_rng_state(self, states: dict[str, Tensor]) -> None:
         torch.set_rng_state(states["cpu"])
-        if self.device.type == "cuda":
+        # A run that began on a CPU has no state of a GPU.
+        if self.device.type == "cuda" and "cuda" in states:
             torch.cuda.set_rng_state(states["cuda"], self.device)
 
     def describe(self) -> str:
@@ -61,8 +65,9 @@ def find_machine(precision: str = "auto") -> Machine:
         # What stays float32 outside the layers is compared by cosines: TF32's three digits are enough there.
         torch.set_float32_matmul_precision("high")
     # A GPU learns faster than one process reads. Only Linux forks one that has all of the examples already.
-    forks = device.type == "cuda" and sys.platform == "linux"
-    return Machine(device, precision, max(0, (os.cpu_count() or 1) - 2) if forks else 0)
+    if device.type == "cuda" and sys.platform == "linux":
+        return Machine(device, precision, min(_MOST_WORKERS, max(0, len(os.sched_getaffinity(0)) - 2)))
+    return Machine(device, precision)
 
 
 def _cpu_has_bfloat16() -> bool:

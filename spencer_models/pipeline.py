@@ -57,7 +57,7 @@ class Run(Inputs):
         evaluate = recipe.evaluate
         start = (recipe.backbone, weights_hash(self.backbone.folder))
         shown = replace(recipe.mix, studied=0)
-        first = (corpus, *start, recipe.text, shown, recipe.seed, evaluate.valid_questions)
+        first = (corpus, *start, recipe.text, shown, recipe.seed, recipe.precision, evaluate.valid_questions)
         self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0, forgotten=1.0))
         base = (*first, recipe.mix.studied)
         self.hard_stage = self._stage("dual-hard", *base, replace(recipe.dual, forgotten=1.0))
@@ -197,19 +197,25 @@ class Run(Inputs):
         self.backbone.save(dual.query, folder / "query")
 
     def _mine(self, dual: DualEncoder, depth: int) -> Ids:
-        queries, codes = self._vectors(dual, self.dual_stage.folder, self.studied.examples)
-        return hard_negatives(queries, codes, [e.query for e in self.studied.examples], depth).codes
+        folder, examples = self.dual_stage.folder, self.studied.examples
+        queries, codes = self._query_vectors(dual, folder, examples), self._code_vectors(dual, folder, examples)
+        return hard_negatives(queries, codes, [e.query for e in examples], depth).codes
 
-    def _vectors(self, dual: DualEncoder, folder: Path, examples: Sequence[Example]) -> tuple[Floats, Floats]:
-        texts, codes = [e.query for e in examples], [e.code for e in examples]
-        return (
-            once(folder / f"queries-{len(examples)}.npy", lambda: self.reading.queries(dual.query, texts)),
-            once(folder / f"codes-{len(examples)}.npy", lambda: self.reading.codes(dual.code, codes)),
-        )
+    def _query_vectors(self, dual: DualEncoder, folder: Path, examples: Sequence[Example]) -> Floats:
+        texts = [e.query for e in examples]
+        return once(folder / f"queries-{len(texts)}.npy", lambda: self.reading.queries(dual.query, texts))
 
-    def vectors(self, studied: Studied) -> tuple[Floats, Floats]:
-        """The trained dual encoder's vectors of the queries and codes of a sample, float32 [n, d] each."""
-        return self._vectors(self.dual, self.dual_folder, studied.examples)
+    def _code_vectors(self, dual: DualEncoder, folder: Path, examples: Sequence[Example]) -> Floats:
+        codes = [e.code for e in examples]
+        return once(folder / f"codes-{len(codes)}.npy", lambda: self.reading.codes(dual.code, codes))
+
+    def query_vectors(self, studied: Studied) -> Floats:
+        """The trained dual encoder's vectors of a sample's queries, float32 [n, d]."""
+        return self._query_vectors(self.dual, self.dual_folder, studied.examples)
+
+    def code_vectors(self, studied: Studied) -> Floats:
+        """The trained dual encoder's vectors of a sample's codes, float32 [n, d]."""
+        return self._code_vectors(self.dual, self.dual_folder, studied.examples)
 
     @cached_property
     def scorer(self) -> PairScorer:
@@ -305,7 +311,7 @@ class Run(Inputs):
         if config.data == "random":
             drawn = random_examples(self.examples, seed)
             return LabelledSampler(drawn, config.training.batch, seed), len(drawn)
-        queries, codes = self.vectors(self.studied)
+        queries, codes = self.query_vectors(self.studied), self.code_vectors(self.studied)
         examples = self.studied.examples
         mined = pooled_negatives(queries, codes, [e.query for e in examples], config.depth, config.pool, seed)
         sampler = GroupSampler(examples, queries, codes, mined, config, seed)

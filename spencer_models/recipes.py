@@ -141,10 +141,10 @@ def _distill_bounds(distill: DistillConfig) -> Iterator[Bound]:
     second = distill.second_pass_dropout
     yield Bound("distill.second_pass_dropout", second, 0 < second < 1, "between 0 and 1")
     yield from _training_bounds("distill.training", distill.training)
-    yield Bound("distill.studied", distill.studied, distill.studied >= 0, "at least 0")
     if distill.further:
         studied = distill.further.studied
         yield Bound("distill.further.studied", studied, studied >= 0, "at least 0")
+        yield Bound("distill.further.codes", distill.further.codes, distill.further.codes >= 0, "at least 0")
         yield from _training_bounds("distill.further.training", distill.further.training)
 
 

@@ -46,9 +46,13 @@ class QueryModel:
 
 @dataclass(frozen=True, slots=True)
 class _Lesson:
-    """What a student learns from and for how long; `parts` are its identity in fingerprints."""
+    """What a student learns from and for how long; `parts` are its identity in fingerprints.
+
+    `codes` are the examples whose codes the numbers in the corpus mean.
+    """
 
     corpus: Callable[[], QueryCorpus]
+    codes: Callable[[], Studied]
     training: TrainingConfig
     parts: tuple[object, ...]
 
@@ -82,22 +86,23 @@ class Students:
         return QueryModel(self._run.backbone.folder, self.teacher.depth, "checkpoint")
 
     @cached_property
-    def _studied(self) -> Studied:
-        """The examples that are asked for, and whose codes the full encoder reads."""
-        return self._run.sample(self._config.studied) if self._config.studied else self._run.studied
-
-    @cached_property
     def _corpus(self) -> QueryCorpus:
         if self._config.queries == "pairs":
-            return queries_of_examples(self._studied.examples)
-        return all_queries(self._studied.pairs, self._studied.sentences)
+            return queries_of_examples(self._run.studied.examples)
+        return all_queries(self._run.studied.pairs, self._run.studied.sentences)
+
+    @cached_property
+    def _read_further(self) -> Studied:
+        """The examples of `distill.further` whose codes the full encoder reads."""
+        assert self._config.further
+        return self._run.sample(self._config.further.codes or self._config.further.studied)
 
     @cached_property
     def _further_corpus(self) -> QueryCorpus:
-        """What `distill.further` learns from. Where a question's own code was not read it stands beside another one:
+        """What `distill.further` learns from. Where a question's own code is not read it stands beside another one:
         L_DD asks how far a code is, whichever it is."""
         assert self._config.further
-        read, asked = self._studied.numbers, self._run.sample(self._config.further.studied)
+        read, asked = self._read_further.numbers, self._run.sample(self._config.further.studied)
         own = np.minimum(np.searchsorted(read, asked.numbers), len(read) - 1)
         codes: Ids = np.where(read[own] == asked.numbers, own, np.arange(len(asked.numbers)) % len(read))
         corpus = further_queries(asked.pairs, asked.sentences)
@@ -119,8 +124,8 @@ class Students:
 
     def train(self, start: QueryModel, removed: int, teacher: QueryModel, objective: Objective) -> QueryModel:
         """`start` without `removed` of its layers, then trained on `objective`; made once."""
-        read = len(self._studied.numbers)
-        lesson = _Lesson(lambda: self._corpus, self._training(objective), (self._config.queries, read))
+        run, config = self._run, self._config
+        lesson = _Lesson(lambda: self._corpus, lambda: run.studied, self._training(objective), (config.queries,))
         return self._train(start, removed, teacher, objective, lesson)
 
     def _train(
@@ -140,7 +145,7 @@ class Students:
             task = DistillTask(
                 student,
                 run.backbone,
-                self._teaching(teacher, corpus, lesson.parts),
+                self._teaching(teacher, corpus, lesson),
                 objective,
                 training,
                 run.recipe.text,
@@ -158,10 +163,10 @@ class Students:
         training = self._config.training
         return replace(training, dropout=self._config.second_pass_dropout) if objective in TWO_PASSES else training
 
-    def _teaching(self, teacher: QueryModel, corpus: QueryCorpus, parts: tuple[object, ...]) -> Teaching:
-        name = f"questions-{fingerprint(*parts)}.npy"
+    def _teaching(self, teacher: QueryModel, corpus: QueryCorpus, lesson: _Lesson) -> Teaching:
+        name = f"questions-{fingerprint(*lesson.parts, self._run.recipe.mix.studied)}.npy"
         queries = once(teacher.folder / name, lambda: self._run.reading.queries(self.load(teacher), corpus.texts))
-        return Teaching(corpus, queries, self._run.vectors(self._studied)[1])
+        return Teaching(corpus, queries, self._run.code_vectors(lesson.codes()))
 
     def direct(self, layers: int, objective: Objective) -> QueryModel:
         """A student of `layers` layers taught by the full teacher itself, or (DirectTrain) by the labels alone."""
@@ -179,8 +184,8 @@ class Students:
         config = self._config.further
         if config is None or kept == self.teacher:
             return kept
-        read = len(self._studied.numbers)
-        lesson = _Lesson(lambda: self._further_corpus, config.training, ("further", config.studied, read))
+        parts = ("further", config.studied, config.codes)
+        lesson = _Lesson(lambda: self._further_corpus, lambda: self._read_further, config.training, parts)
         return self._train(kept, 0, self.teacher, "loss_spencer", lesson)
 
     def depth(self, model: QueryModel) -> int:
@@ -188,11 +193,9 @@ class Students:
 
     def score(self, model: QueryModel) -> float:
         # Kept beside the model: who goes on elsewhere needs none of the path's weights but the last.
-        path = model.folder / f"score-{self._metric}.json"
-        if not path.is_file():
-            judge = self._validation.recall if self._by_recall else self._validation.queries
-            path.write_text(json.dumps(judge(self.load(model), self._valid_codes)), encoding="utf-8")
-        return float(json.loads(path.read_text(encoding="utf-8")))
+        path = model.folder / f"score-{self._metric}-{self._run.recipe.evaluate.pool}.npy"
+        judge = self._validation.recall if self._by_recall else self._validation.queries
+        return float(once(path, lambda: np.array(judge(self.load(model), self._valid_codes), np.float32), np.float32))
 
     def pupil(self, start: QueryModel, removed: int, teacher: QueryModel) -> QueryModel:
         return self.train(start, removed, teacher, "loss_spencer")

@@ -317,7 +317,10 @@ def test_questions_about_code_that_was_not_read_stand_beside_code_that_was(done:
     job, _ = done
     (corpus,) = job.work.glob("corpus-*")
     recipe = read_recipe(job.recipe)
-    run = Run(replace(recipe, mix=replace(recipe.mix, studied=20)), corpus, job.work, print)
+    assert recipe.distill
+    assert recipe.distill.further
+    distill = replace(recipe.distill, further=replace(recipe.distill.further, codes=20))
+    run = Run(replace(recipe, mix=replace(recipe.mix, studied=20), distill=distill), corpus, job.work, print)
     found = Students(run)._further_corpus
     asked = run.sample(60)
     assert set(run.studied.numbers) < set(asked.numbers)
@@ -389,7 +392,7 @@ def test_vectors_of_what_is_studied_are_not_taken_for_those_of_another_sample(do
     fewer = Run(replace(recipe, mix=replace(recipe.mix, studied=30)), corpus, job.work, print)
     assert fewer.dual_stage == run.dual_stage
     assert fewer.hard_stage != run.hard_stage
-    queries, codes = fewer._vectors(run.dual, run.dual_folder, fewer.studied.examples)
+    queries, codes = run.query_vectors(fewer.studied), run.code_vectors(fewer.studied)
     assert len(queries) == len(codes) == len(fewer.studied.examples) == 30
     texts = [e.query for e in fewer.studied.examples]
     np.testing.assert_allclose(queries, run.reading.queries(run.dual.query, texts), atol=2e-3)
