@@ -28,6 +28,7 @@ import onnx
 import onnxruntime as ort
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxscript import ir
 from onnxscript.optimizer import optimize
@@ -42,6 +43,9 @@ from spencer_models.smoothing import smooth
 PARITY_LIMIT = 1e-4
 NORM_LIMIT = 1e-3
 OPSET = 18
+
+# Of weights that share a scale, and how exactly MatMulNBits computes: with activations in int8, too.
+_BLOCK, _INT8_PRODUCTS = 128, 4
 
 # Above every weight matrix: those of query, key and value become one constant.
 _FOLDED_BYTES = 1 << 30
@@ -146,16 +150,19 @@ def fuse(source: Path, target: Path) -> None:
 def export_int8(plain: Path, target: Path, probes: Sequence[Features], samples: Sequence[Features]) -> None:
     """int8 weights, one scale a channel; activations are quantised at run time. EnvironmentFault as `export_float16`.
 
-    `samples` are batches of what the model will read, to smooth its activations by.
+    `samples` are batches of what the model will read, to smooth its activations by. Products that narrow, the second
+    of a feed-forward layer, have scales for blocks of 128, of weights and activations: what comes to them is hardest
+    to quantise.
 
     Products of two activations (attention) stay in float: quantising them costs accuracy and saves nothing. What is
     quantised is the plain graph: a fused attention would keep its weights in float.
     """
     with TemporaryDirectory(dir=target.parent) as scratch, _quiet():
-        quantised, smoothed = Path(scratch) / target.name, Path(scratch) / "smoothed.onnx"
+        quantised, smoothed, blocks = (Path(scratch) / name for name in (target.name, "smoothed.onnx", "blocks.onnx"))
         smooth(plain, smoothed, samples)
+        _quantise_narrowing(smoothed, blocks)
         quantize_dynamic(
-            smoothed,
+            blocks,
             quantised,
             per_channel=True,
             weight_type=QuantType.QInt8,
@@ -164,6 +171,25 @@ def export_int8(plain: Path, target: Path, probes: Sequence[Features], samples: 
         )
         fuse(quantised, target)
     _check_range(target, probes)
+
+
+def _quantise_narrowing(source: Path, target: Path) -> None:
+    """Writes the graph with int8 weights, in blocks, in the products of fewer outputs than inputs."""
+    model = onnx.load(source)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    others = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul" and not _narrows(shapes.get(node.input[1], ()))
+    ]
+    config = DefaultWeightOnlyQuantConfig(block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_PRODUCTS, bits=8)
+    quantiser = MatMulNBitsQuantizer(model, bits=8, nodes_to_exclude=others, algo_config=config)
+    quantiser.process()
+    onnx.save(quantiser.model.model, target)
+
+
+def _narrows(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[0] > shape[1]
 
 
 def export_float16(fused: Path, target: Path, probes: Sequence[Features]) -> None:

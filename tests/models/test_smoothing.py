@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,9 @@ def test_int8_stands_nearer_when_large_channels_are_smoothed(tmp_path: Path, sam
         found[name] = cosines(tmp_path / "int8.onnx", wanted, samples)
     assert found["by what is read"] > 0.999
     assert 1 - found["by what is read"] < (1 - found["by nothing"]) / 2
+    # The second layer narrows: its weights have scales in blocks.
+    products = [node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node if "MatMul" in node.op_type]
+    assert products.count("MatMulNBits") == 1 < len(products)
 
 
 def test_weights_that_two_products_share_stay(tmp_path: Path, samples: list[dict[str, Tensor]]) -> None:
