@@ -183,7 +183,7 @@ def _quantise_narrowing(source: Path, target: Path) -> None:
         if node.op_type == "MatMul" and not _narrows(shapes.get(node.input[1], ()))
     ]
     config = DefaultWeightOnlyQuantConfig(block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_PRODUCTS, bits=8)
-    quantiser = MatMulNBitsQuantizer(model, bits=8, nodes_to_exclude=others, algo_config=config)
+    quantiser = MatMulNBitsQuantizer(model, nodes_to_exclude=others, algo_config=config)
     quantiser.process()
     onnx.save(quantiser.model.model, target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +71,11 @@ class Inputs:
     @cached_property
     def examples(self) -> Examples:
         return Examples(self.pairs, self.recipe.text)
+
+    @property
+    def shown(self) -> Callable[[int, int], Example] | None:
+        """How a batch of the dual encoder's training shows `examples`; None where always alike."""
+        return self.examples.shown if self.recipe.text.varied else None
 
     @cached_property
     def mix(self) -> Mix:

@@ -129,8 +129,7 @@ class Run(Inputs):
         training = self.recipe.dual.training
         if not self.dual_stage.is_done:
             fresh = self.fresh_dual(training.dropout)
-            shown = self.examples.shown if self.recipe.text.varied else None
-            self._train_dual(self.dual_stage, fresh, training, self.examples, self.mix, shown=shown)
+            self._train_dual(self.dual_stage, fresh, training, self.examples, self.mix, shown=self.shown)
         if self.recipe.dual.hard_epochs and not self.hard_stage.is_done:
             first = self._load_dual(self.dual_stage.folder)
             hard = self._mine(first, self.recipe.dual.hard_depth)

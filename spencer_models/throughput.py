@@ -43,7 +43,7 @@ def measure(recipe_path: Path, corpus: Path, steps: int, threads: int, report: R
             lambda: 0.0,
             recipe.seed,
             run.mix,
-            shown=run.examples.shown if recipe.text.varied else None,
+            shown=run.shown,
         )
         plan = Plan(steps, training.learning_rate, training.warmup, training.weight_decay, recipe.seed)
         _bare(dual, task, 2)
