@@ -35,8 +35,8 @@ def run_command(command: Sequence[str], folder: Path) -> None:
 def fetch(config: DataConfig, root: Path, report: Report, run: Runner = run_command) -> None:
     """Brings to `root` what is not there yet of `config.trees` that have an origin.
 
-    A package is there whole or not at all. UserError when no tree has an origin, EnvironmentFault when one cannot be
-    had.
+    A package is there whole or not at all. UserError when no tree has an origin; EnvironmentFault, after all the others
+    have been brought, that names those which cannot be had.
     """
     # One package may hold several trees.
     wanted = {source.package_place: source for source in config.trees if source.origin}
@@ -44,14 +44,28 @@ def fetch(config: DataConfig, root: Path, report: Report, run: Runner = run_comm
         raise UserError("The recipe has no tree with an origin", hint="Its packages are found by their paths.")
     # Commands run in a folder of their own.
     root = root.absolute()
+    missing = []
     for number, (place, source) in enumerate(sorted(wanted.items()), 1):
-        target = root / place
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # Beside the target, so that the last step is a rename.
-            with TemporaryDirectory(dir=target.parent) as scratch:
-                _FETCHERS[source.registry](source, Path(scratch), run).replace(target)
-        report(f"{number} of {len(wanted)}: {place}")
+        try:
+            _bring(source, root / place, run)
+            report(f"{number} of {len(wanted)}: {place}")
+        except EnvironmentFault as error:
+            missing.append(error)
+            report(f"{number} of {len(wanted)}: {place} cannot be had: {error}")
+    if missing:
+        raise EnvironmentFault(
+            f"{len(missing)} of {len(wanted)} packages cannot be had: " + "; ".join(map(str, missing)),
+            hint="Registries drop versions: name those that they have now in a copy of the recipe.",
+        )
+
+
+def _bring(source: TreeSource, target: Path, run: Runner) -> None:
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the last step is a rename.
+    with TemporaryDirectory(dir=target.parent) as scratch:
+        _FETCHERS[source.registry](source, Path(scratch), run).replace(target)
 
 
 def _fetch_wheel(source: TreeSource, scratch: Path, run: Runner) -> Path:

@@ -170,6 +170,28 @@ def test_a_failed_download_leaves_nothing_and_says_why(tmp_path: Path) -> None:
         run_command(["no-such-program"], tmp_path)
 
 
+def test_what_cannot_be_had_is_named_after_all_else_was_brought(tmp_path: Path) -> None:
+    registry = Registry()
+
+    def run(command: Sequence[str], folder: Path) -> None:
+        if command[:2] in (["apt-get", "download"], ["npm", "pack"]):
+            raise EnvironmentFault(f"{command[-1]} was not found")
+        registry(command, folder)
+
+    lines = list[str]()
+    with pytest.raises(
+        EnvironmentFault, match=r"^2 of 3 packages cannot be had: jdk.*not found; @open/ol@10"
+    ) as raised:
+        fetch(_config(WHEEL, NPM, JAVA), tmp_path, lines.append, run)
+    assert "versions" in raised.value.hint
+    assert [line.partition(" cannot")[0] for line in lines] == [
+        "1 of 3: debian/jdk-source-17+1",
+        "2 of 3: npm/@open+ol-10.6.1.tgz",
+        "3 of 3: pypi/shop-1.2.whl",
+    ]
+    assert (tmp_path / "pypi/shop-1.2.whl").is_file()
+
+
 def test_a_command_runs_in_its_folder(tmp_path: Path) -> None:
     run_command([sys.executable, "-c", "open('made', 'w').close()"], tmp_path)
     assert (tmp_path / "made").exists()

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from spencer_models.export import OnnxModel, export_float32, export_int8
@@ -62,6 +63,21 @@ def test_int8_stands_nearer_when_large_channels_are_smoothed(tmp_path: Path, sam
     # The second layer narrows: its weights have scales in blocks.
     products = [node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node if "MatMul" in node.op_type]
     assert products.count("MatMulNBits") == 1 < len(products)
+
+
+def test_no_sum_of_two_products_leaves_16_bits(tmp_path: Path, samples: list[dict[str, Tensor]]) -> None:
+    """Processors without VNNI add two products of 8-bit activations and weights in 16 bits, which must hold them."""
+    plain, fused = tmp_path / "plain.onnx", tmp_path / "fused.onnx"
+    export_float32(Outlying(), plain, fused, samples[:1], output_name="vectors")
+    export_int8(plain, tmp_path / "int8.onnx", samples[:1], samples)
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weights = [constants[node.input[1]] for node in graph.node if node.op_type == "MatMulInteger"]
+    assert len(weights) == 1
+    assert weights[0].dtype == np.int8
+    largest = np.abs(weights[0].astype(int)).max()
+    assert largest > 60
+    assert 2 * 255 * largest < 2**15
 
 
 def test_weights_that_two_products_share_stay(tmp_path: Path, samples: list[dict[str, Tensor]]) -> None:
