@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -189,7 +190,7 @@ def _path(path: AssistantPath) -> str:
         [
             str(step.layers),
             f"{_layers(step.teacher_layers)} ({step.role})",
-            f"{step.score:.4f}",
+            "not trained" if math.isinf(step.score) else f"{step.score:.4f}",
             "kept" if step.kept else "chosen" if step.chosen else "",
         ]
         for step in path.steps

@@ -79,7 +79,8 @@ class PathStep:
     """One distillation of Algorithm 1: a student of `layers` layers, its teacher's layers, its score, and the verdict.
 
     `role` is "first", "from A1" or "from A2"; `chosen` whether this pupil became A2; `kept` whether it was chosen and
-    is within the threshold of the teacher.
+    is within the threshold of the teacher. A score of minus infinity is that of a pupil for whose training there was no
+    time: the other one is taken.
     """
 
     layers: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -266,7 +267,8 @@ def test_models_that_read_more_than_tokens_are_exported_and_make_no_pack(tmp_pat
 
 def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path) -> None:
     shutil.copytree(bert.folder, tmp_path, dirs_exist_ok=True)
-    path = AssistantPath("R@3", 6, 0.9, 0.01, 1, (PathStep(5, 6, "first", 0.899, True, True),), 5)
+    steps = (PathStep(5, 6, "first", 0.899, True, True), PathStep(4, 5, "from A2", -math.inf, False, False))
+    path = AssistantPath("R@3", 6, 0.9, 0.01, 1, steps, 5)
     card = Card(
         command="spencer-models reproduce tiny",
         base="tiny, 2 layers, mean pooling",
@@ -313,6 +315,7 @@ def test_a_described_pack_has_its_figures_and_a_card(bert: Made, tmp_path: Path)
         "It took 1.2 hours on a processor, 2 threads.",
         "| python | 1,200 | 0.7500 | 0.8100 |\n| java | 30 | 0.5000 |  |",
         "| 5 | 6 layers (first) | 0.8990 | kept |",
+        "| 4 | 5 layers (from A2) | not trained |  |",
         "| rich | 15 | MIT | valid | 300 |\n| docs |  | as its owner states | train 5,000 | 5,000 |",
         "- English questions only.",
         "| recall, one kind | 100 | 0.080 | 40% | 5% |",
