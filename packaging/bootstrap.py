@@ -37,7 +37,8 @@ GATE = (
     ("ruff format", ["ruff", "format", "--check", "."]),
     ("mypy", ["mypy"]),
     ("import-linter", ["lint-imports"]),
-    ("pytest", ["pytest"]),
+    # By file: what a file's tests share is made once.
+    ("pytest", ["pytest", "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]),
 )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.types import Ids
@@ -18,7 +20,7 @@ from spencer_models.backbones.scratch import Scratch
 from spencer_models.backbones.vocabulary import VOCABULARY_NAME
 from spencer_models.config import Recipe, TrainingConfig, fingerprint
 from spencer_models.cross import labelled_examples
-from spencer_models.data.corpus import TRAIN, Corpus, Pair, Sentence, read_corpus
+from spencer_models.data.corpus import RERANK, TRAIN, Corpus, Pair, Sentence, read_corpus
 from spencer_models.examples import Example, Examples
 from spencer_models.loop import Plan
 from spencer_models.machine import find_machine
@@ -29,9 +31,10 @@ from spencer_models.validation import Reading, Validation
 
 @dataclass(frozen=True, slots=True)
 class Studied:
-    """Some of the training split, at the ascending positions `numbers`. `sentences` are what else the documentation
-    says of them; `pair` is a position in `pairs`, in whose order all else is."""
+    """Some of a split, at the ascending positions `numbers` in it. `sentences` are what else the documentation says of
+    them; `pair` is a position in `pairs`, in whose order all else is."""
 
+    split: str
     numbers: Ids
     pairs: list[Pair]
     examples: list[Example]
@@ -62,11 +65,7 @@ class Inputs:
     @cached_property
     def pairs(self) -> list[Pair]:
         """The training split; `examples` are in this order."""
-        return [self.corpus.pairs[i] for i in self._training_numbers]
-
-    @cached_property
-    def _training_numbers(self) -> list[int]:
-        return [number for number, pair in enumerate(self.corpus.pairs) if pair.split == TRAIN]
+        return list(self.corpus.of(TRAIN))
 
     @cached_property
     def examples(self) -> Examples:
@@ -87,17 +86,29 @@ class Inputs:
         """The examples that the trained encoder reads."""
         return self.sample(self.recipe.mix.studied)
 
+    @cached_property
+    def compared(self) -> Studied:
+        """The examples that the re-ranker learns from: those kept for it alone, or, where there are none, `studied`."""
+        kept = self.corpus.of(RERANK)
+        if not kept:
+            return self.studied
+        return self._studied(RERANK, kept, np.arange(len(kept)), mix_of(kept, replace(self.recipe.mix, repeats={})))
+
     def sample(self, count: int) -> Studied:
         """`count` examples as training comes upon them (0: all that it shows); a larger sample holds a smaller one."""
-        chosen = self.mix.sample(count, self.recipe.seed)
-        places = {self._training_numbers[i]: place for place, i in enumerate(chosen)}
-        pairs = [self.pairs[i] for i in chosen]
+        return self._studied(TRAIN, self.pairs, self.mix.sample(count, self.recipe.seed), self.mix)
+
+    def _studied(self, split: str, of_split: Sequence[Pair], chosen: Ids, mix: Mix) -> Studied:
+        numbers = [number for number, pair in enumerate(self.corpus.pairs) if pair.split == split]
+        places = {numbers[i]: place for place, i in enumerate(chosen)}
+        pairs = [of_split[i] for i in chosen]
         return Studied(
+            split,
             chosen,
             pairs,
             list(Examples(pairs, self.recipe.text)),
             [replace(s, pair=places[s.pair]) for s in self.corpus.sentences if s.pair in places],
-            self.mix.of(chosen),
+            mix.of(chosen),
         )
 
     @cached_property

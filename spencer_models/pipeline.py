@@ -196,25 +196,27 @@ class Run(Inputs):
         self.backbone.save(dual.query, folder / "query")
 
     def _mine(self, dual: DualEncoder, depth: int) -> Ids:
-        folder, examples = self.dual_stage.folder, self.studied.examples
-        queries, codes = self._query_vectors(dual, folder, examples), self._code_vectors(dual, folder, examples)
-        return hard_negatives(queries, codes, [e.query for e in examples], depth).codes
+        folder, studied = self.dual_stage.folder, self.studied
+        queries, codes = self._query_vectors(dual, folder, studied), self._code_vectors(dual, folder, studied)
+        return hard_negatives(queries, codes, [e.query for e in studied.examples], depth).codes
 
-    def _query_vectors(self, dual: DualEncoder, folder: Path, examples: Sequence[Example]) -> Floats:
-        texts = [e.query for e in examples]
-        return once(folder / f"queries-{len(texts)}.npy", lambda: self.reading.queries(dual.query, texts))
+    def _query_vectors(self, dual: DualEncoder, folder: Path, studied: Studied) -> Floats:
+        texts = [e.query for e in studied.examples]
+        path = folder / f"queries-{studied.split}-{len(texts)}.npy"
+        return once(path, lambda: self.reading.queries(dual.query, texts))
 
-    def _code_vectors(self, dual: DualEncoder, folder: Path, examples: Sequence[Example]) -> Floats:
-        codes = [e.code for e in examples]
-        return once(folder / f"codes-{len(codes)}.npy", lambda: self.reading.codes(dual.code, codes))
+    def _code_vectors(self, dual: DualEncoder, folder: Path, studied: Studied) -> Floats:
+        codes = [e.code for e in studied.examples]
+        path = folder / f"codes-{studied.split}-{len(codes)}.npy"
+        return once(path, lambda: self.reading.codes(dual.code, codes))
 
     def query_vectors(self, studied: Studied) -> Floats:
         """The trained dual encoder's vectors of a sample's queries, float32 [n, d]."""
-        return self._query_vectors(self.dual, self.dual_folder, studied.examples)
+        return self._query_vectors(self.dual, self.dual_folder, studied)
 
     def code_vectors(self, studied: Studied) -> Floats:
         """The trained dual encoder's vectors of a sample's codes, float32 [n, d]."""
-        return self._code_vectors(self.dual, self.dual_folder, studied.examples)
+        return self._code_vectors(self.dual, self.dual_folder, studied)
 
     @cached_property
     def scorer(self) -> PairScorer:
@@ -310,8 +312,8 @@ class Run(Inputs):
         if config.data == "random":
             drawn = random_examples(self.examples, seed)
             return LabelledSampler(drawn, config.training.batch, seed), len(drawn)
-        queries, codes = self.query_vectors(self.studied), self.code_vectors(self.studied)
-        examples = self.studied.examples
+        compared = self.compared
+        queries, codes, examples = self.query_vectors(compared), self.code_vectors(compared), compared.examples
         mined = pooled_negatives(queries, codes, [e.query for e in examples], config.depth, config.pool, seed)
         sampler = GroupSampler(examples, queries, codes, mined, config, seed)
         return sampler, len(sampler.reachable)

@@ -81,8 +81,8 @@ def without_leaks(part: Part, held_out: HeldOut) -> None:
 def assemble(parts: Sequence[Part]) -> Assembled:
     """One corpus of all parts; what they lose by it is counted in their `left_out`.
 
-    Test comes before validation and validation before training: where two splits hold the same question or the same
-    code, it leaves the one that is trained on.
+    Where two splits hold the same question or the same code, it leaves the earlier one of `SPLITS`: what is trained on
+    before what is judged by.
     """
     taken = _Taken()
     kept = _kept_pairs(parts, taken)

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 from spencer_desktop.core.errors import UserError
 
-TRAIN, VALID, TEST = "train", "valid", "test"
-SPLITS = (TRAIN, VALID, TEST)
+RERANK, TRAIN, VALID, TEST = "rerank", "train", "valid", "test"
+SPLITS = (RERANK, TRAIN, VALID, TEST)
+"""Where two hold the same question or code, the later one keeps it. RERANK is what the re-ranker alone is trained on:
+of examples that the dual encoder knows by heart its cosine leaves nothing to learn. Without it, TRAIN serves."""
 
 PAIRS_NAME, LABELLED_NAME, SENTENCES_NAME = "pairs.jsonl", "labelled.jsonl", "sentences.jsonl"
 SUMMARY_NAME = "corpus.json"

@@ -147,7 +147,7 @@ def prepare_paths(
             + told_left_out([builder.left_out()]),
         )
     summary = builder.write(folder)
-    for split in SPLITS:
+    for split in (TRAIN, VALID, TEST):
         if not summary["pairs"].get(split):
             report(f"Nothing is in the split {split}: a larger --held-out-share, or naming whole packages, fills it.")
     return summary

@@ -22,6 +22,7 @@ from spencer_models.backbones.checkpoint import WEIGHTS_NAME
 from spencer_models.backbones.families import open_backbone
 from spencer_models.chain import do
 from spencer_models.choices import compare_packs
+from spencer_models.data.corpus import RERANK, TRAIN, read_corpus, write_corpus
 from spencer_models.job import Job, Step
 from spencer_models.ladder import compare as compare_students
 from spencer_models.origin import origin_of
@@ -397,6 +398,27 @@ def test_vectors_of_what_is_studied_are_not_taken_for_those_of_another_sample(do
     texts = [e.query for e in fewer.studied.examples]
     np.testing.assert_allclose(queries, run.reading.queries(run.dual.query, texts), atol=2e-3)
     assert all(fewer.studied.pairs[s.pair].split == "train" for s in fewer.studied.sentences)
+
+
+def test_the_reranker_learns_from_what_was_kept_for_it_alone(done: tuple[Job, list[str]], tmp_path: Path) -> None:
+    job, _ = done
+    (folder,) = job.work.glob("corpus-*")
+    corpus = read_corpus(folder)
+    own = [replace(p, split=RERANK) if p.split == TRAIN and n % 2 else p for n, p in enumerate(corpus.pairs)]
+    about = {key: value for key, value in corpus.summary.items() if not key.endswith("sha256")}
+    write_corpus(replace(corpus, pairs=tuple(own), summary=about), tmp_path / "corpus")
+    recipe = read_recipe(job.recipe)
+    untrained = replace(recipe.dual, hard_epochs=0.0, training=replace(recipe.dual.training, epochs=0))
+    run = Run(replace(recipe, dual=untrained), tmp_path / "corpus", tmp_path / "runs", print)
+    kept = {p.bare for p in own if p.split == RERANK}
+    assert len(kept) > 20
+    assert {p.bare for p in run.compared.pairs} == kept
+    assert not kept & {p.bare for p in run.studied.pairs}
+    assert len(run.code_vectors(run.compared)) == len(kept)
+    assert recipe.cross
+    sampler, groups = run._sampler(recipe.cross)
+    assert 0 < groups <= len(kept)
+    assert {code.text for number in range(5) for code, _ in sampler.draw(number, 0.0).pairs} <= kept
 
 
 def test_what_would_fail_after_training_is_told_before(tmp_path: Path) -> None:

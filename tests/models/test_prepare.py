@@ -13,7 +13,7 @@ import pytest
 
 from spencer_desktop.core.errors import UserError
 from spencer_models.data.assembly import OTHER_SPLIT, SURPLUS, Part, assemble, limit_part, split_by_hash
-from spencer_models.data.corpus import SPLITS, TEST, TRAIN, VALID, Corpus, Labelled, Pair, read_corpus
+from spencer_models.data.corpus import RERANK, SPLITS, TEST, TRAIN, VALID, Corpus, Labelled, Pair, read_corpus
 from spencer_models.data.keys import code_key, query_key
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.prepare import build_corpus, prepare_paths
@@ -173,6 +173,14 @@ def test_what_is_asked_in_the_test_leaves_training_whichever_comes_first() -> No
     assert [p.split for p in assembled.pairs] == [TEST, VALID]
     assert first.left_out == {OTHER_SPLIT: 2}
     assert first.pairs == []
+
+
+def test_what_is_kept_for_the_reranker_gives_way_to_what_the_dual_encoder_saw() -> None:
+    kept = _part([_pair("open a file", "open(a)", RERANK), _pair("close a file", "close(a)", RERANK)])
+    seen = _part([_pair("Open a file", "opened(b)", TRAIN)])
+    assembled = assemble([kept, seen])
+    assert [(p.query, p.split) for p in assembled.pairs] == [("close a file", RERANK), ("Open a file", TRAIN)]
+    assert kept.left_out == {OTHER_SPLIT: 1}
 
 
 def test_in_one_split_files_keep_several_answers_and_packages_do_not() -> None:

@@ -262,7 +262,7 @@ def test_the_gate_runs_every_step_and_reports_all(installed: Checkout) -> None:
         ["ruff", "format", "--check", "."],
         ["mypy"],
         ["lint-imports"],
-        ["pytest", "-k", "name"],
+        ["pytest", "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "-k", "name"],
     ]
     summary = [line.split() for line in err.splitlines()[-5:]]
     assert [(line[0], line[-1]) for line in summary] == [
