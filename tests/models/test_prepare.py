@@ -13,7 +13,7 @@ import pytest
 
 from spencer_desktop.core.errors import UserError
 from spencer_models.data.assembly import OTHER_SPLIT, SURPLUS, Part, assemble, limit_part, split_by_hash
-from spencer_models.data.corpus import RERANK, SPLITS, TEST, TRAIN, VALID, Corpus, Labelled, Pair, read_corpus
+from spencer_models.data.corpus import RERANK, TEST, TRAIN, VALID, Corpus, Labelled, Pair, read_corpus
 from spencer_models.data.keys import code_key, query_key
 from spencer_models.data.leakage import HeldOut
 from spencer_models.data.prepare import build_corpus, prepare_paths
@@ -127,7 +127,7 @@ def test_the_summary_says_where_everything_came_from(root: Path, tmp_path: Path)
     assert summary["files"]["cosqa-*"]["split"] == {"valid": 1}
     assert set(summary["files"]) == {"codebert", "cosqa-*", "asked"}
     assert summary["packages"]["iniconfig"]["licence"] != ""
-    assert summary["pairs"] == {split: len(corpus.of(split)) for split in sorted(SPLITS)}
+    assert summary["pairs"] == {split: len(corpus.of(split)) for split in sorted((TRAIN, VALID, TEST))}
     assert sum(summary["labelled"].values()) == len(corpus.labelled) == 7
     assert {p.source for p in corpus.pairs} == {"one", "two", "iniconfig", "codebert", "cosqa-*", "asked"}
     kinds = corpus.kinds(TRAIN)
@@ -145,7 +145,7 @@ def test_splits_share_no_question_and_no_code(root: Path, tmp_path: Path) -> Non
     _build(root, tmp_path / "out", trees=TREES, files=FILES)
     corpus = read_corpus(tmp_path / "out")
     for key in ("query", "bare"):
-        kinds = {split: {_key(key, p) for p in corpus.of(split)} for split in SPLITS}
+        kinds = {split: {_key(key, p) for p in corpus.of(split)} for split in (TRAIN, VALID, TEST)}
         assert kinds[TRAIN]
         assert kinds[VALID]
         assert kinds[TEST]
@@ -326,7 +326,7 @@ def test_one_package_is_split_by_whole_files(shop: Path, tmp_path: Path) -> None
     summary = _prepare([shop], tmp_path / "out")
     assert summary["packages"]["shop"]["split"] == "by file"
     assert sum(summary["pairs"].values()) == 120
-    assert all(summary["pairs"][split] >= 8 for split in SPLITS)
+    assert all(summary["pairs"][split] >= 8 for split in (TRAIN, VALID, TEST))
     by_file: dict[str, set[str]] = {}
     for pair in read_corpus(tmp_path / "out").pairs:
         by_file.setdefault(pair.symbol.split("_")[1], set()).add(pair.split)
