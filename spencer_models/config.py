@@ -95,7 +95,8 @@ class DualConfig:
 
     `hard_epochs` more are then trained with `hard_negatives` mined codes for each question. At last as much of
     `backbone.checkpoint` is mixed back in as it takes for no kind of validation question to lose more than `forgotten`
-    of its MRR against it (1: nothing is; `blending`).
+    of its MRR against it (1: nothing is; `blending`), or, of the shares with which that is so, the one with which the
+    questions of the sources `asked` are answered best.
     """
 
     training: TrainingConfig
@@ -108,6 +109,7 @@ class DualConfig:
     hard_negatives: int = 1
     hard_depth: int = 32
     forgotten: float = 1.0
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

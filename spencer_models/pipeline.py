@@ -58,9 +58,10 @@ class Run(Inputs):
         start = (recipe.backbone, weights_hash(self.backbone.folder))
         shown = replace(recipe.mix, studied=0)
         first = (corpus, *start, recipe.text, shown, recipe.seed, recipe.precision, evaluate.valid_questions)
-        self.dual_stage = self._stage("dual", *first, replace(recipe.dual, hard_epochs=0.0, forgotten=1.0))
+        unmixed = replace(recipe.dual, forgotten=1.0, asked=())
+        self.dual_stage = self._stage("dual", *first, replace(unmixed, hard_epochs=0.0))
         base = (*first, recipe.mix.studied)
-        self.hard_stage = self._stage("dual-hard", *base, replace(recipe.dual, forgotten=1.0))
+        self.hard_stage = self._stage("dual-hard", *base, unmixed)
         # Without a blend nothing depends on the checkpoint that would be mixed in.
         blended = weights_hash(self.blended.folder) if recipe.dual.forgotten < 1 else ""
         dual = (*base, recipe.dual, blended)
@@ -119,7 +120,8 @@ class Run(Inputs):
     def _blend(self) -> None:
         """Mixes the recipe's checkpoint back in."""
         dual, checkpoint = self._load_dual(self._trained_stage.folder), self._encoders(self.blended, None, 0.0)
-        found = blend(dual, checkpoint, lambda: self.validation.by_kind(dual), self.recipe.dual.forgotten)
+        config = self.recipe.dual
+        found = blend(dual, checkpoint, lambda: self.validation.by_kind(dual), config.forgotten, config.asked)
         self._save_dual(dual, self.blend_folder)
         self.report(f"{self.blend_folder.name}: {found.share:g} of the checkpoint mixed in")
         text = json.dumps(asdict(found), indent=1) + "\n"

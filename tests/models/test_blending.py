@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from spencer_desktop.core.errors import UserError
 from spencer_models.blending import SHARES, Blend, blend
 
 
@@ -34,6 +35,29 @@ def test_the_smallest_share_that_loses_little_enough_is_taken(lost: float, share
     assert found.checkpoint == pytest.approx({"docs": 0.7, "questions": 0.6})
     assert list(found.tried) == [f"{tried:g}" for tried in SHARES if tried <= share]
     assert found.tried[f"{share:g}"]["docs"] == pytest.approx(0.7 + 0.1 * (1 - share))
+
+
+@pytest.mark.parametrize(("allowed", "share"), [(1.0, 0.3), (0.061, 0.3), (0.029, 0.2), (0.0, 0.1)], ids=str)
+def test_questions_that_people_asked_choose_among_the_shares_that_lose_little_enough(
+    allowed: float, share: float
+) -> None:
+    trained = _model(1.0)
+
+    def score() -> dict[str, float]:
+        mixed = 1 - trained.weight.item()
+        asked = 0.6 - (mixed - 0.3) ** 2 if mixed < 0.9 else 0.4
+        return {"web, python": asked, "web, sql": asked, "mined, go": 0.8 - 0.2 * mixed if mixed < 0.9 else 0.77}
+
+    found = blend(trained, _model(0.0), score, allowed, ["web"])
+    assert list(found.tried) == [f"{tried:g}" for tried in SHARES]
+    assert found.share == share
+    assert trained.weight.item() == pytest.approx(1 - share)
+
+
+def test_a_source_without_validation_questions_is_told() -> None:
+    with pytest.raises(UserError, match="'forum', of which there are no validation questions") as raised:
+        blend(_model(1.0), _model(0.0), lambda: {"web, python": 0.5, "mined, go": 0.6}, 0.0, ["web", "forum"])
+    assert raised.value.hint == "There are those of mined, web."
 
 
 def test_what_is_no_floating_point_number_stays_as_trained() -> None:
