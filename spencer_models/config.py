@@ -127,7 +127,7 @@ class CrossConfig:
     """The re-ranker. `data` is "labelled" (matched and unmatched pairs as they stand in the corpus, Eq. 5), "random"
     (the training pairs, and as many unmatched ones drawn from them, which is how CodeBERT's labelled pairs came about)
     or "groups": a question, its answer and `negatives` others, mined with the dual encoder, from random to hard as
-    training goes on.
+    training goes on; of the split "rerank", where the corpus has one.
 
     It starts from the "checkpoint" (the paper) or from the trained "dual" encoder's code side. `loss` is "pointwise"
     (Eq. 5) or "listwise". With a `recall_scale` above 0 a candidate's logit in training is
