@@ -15,7 +15,10 @@ from spencer_desktop.core.text import query_text
 from spencer_desktop.core.types import Hit
 
 _BATCH_HINT = 'Each line: {"id": 1, "query": "parse a date"}'
-_LABELLED_HINT = 'Each line: {"query": "parse a date", "path": "app/dates.py", "line": 12}; the line may be left out.'
+_LABELLED_HINT = (
+    'Each line: {"query": "parse a date", "path": "app/dates.py", "line": 12}, where the line may be left out, or '
+    '{"query": "parse a date", "symbols": ["parse_date", "strptime"]}.'
+)
 
 _LINE_DIGITS = 9
 
@@ -24,13 +27,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A question and where its answer stands: the end of a path, and a line of it (0: the whole file answers)."""
+    """A question and where its answer stands: the end of a path, and a line of it (0: the whole file answers); or, with
+    an empty path, in any definition that is called like one of `symbols`."""
 
     query: str
     path: str
     line: int
+    symbols: frozenset[str] = frozenset()
 
     def answered_by(self, hit: Hit) -> bool:
+        if not self.path:
+            return hit.symbol.rpartition(".")[2] in self.symbols
         here = hit.path == self.path or hit.path.endswith(f"/{self.path}")
         return here and (not self.line or hit.start_line <= self.line <= hit.end_line)
 
@@ -87,9 +94,17 @@ def _batch(row: Any) -> tuple[Any, str]:
 
 
 def _labelled(row: Any) -> Labelled:
-    query, path, line = row["query"], row["path"], row.get("line", 0)
-    if not (isinstance(query, str) and query_text(query) and isinstance(path, str) and path):
-        raise TypeError("query and path must be texts")
+    query = row["query"]
+    if not (isinstance(query, str) and query_text(query)):
+        raise TypeError("the query must be a text")
+    if "symbols" in row:
+        symbols = row["symbols"]
+        if "path" in row or not (isinstance(symbols, list) and symbols and all(isinstance(s, str) for s in symbols)):
+            raise TypeError("the symbols must be texts, without a path")
+        return Labelled(query, "", 0, frozenset(symbols))
+    path, line = row["path"], row.get("line", 0)
+    if not (isinstance(path, str) and path):
+        raise TypeError("the path must be a text")
     if not isinstance(line, int) or isinstance(line, bool) or line < 0:
         raise TypeError("the line must be a number")
     return Labelled(query, path, line)

@@ -405,8 +405,12 @@ def test_fusion_weights_are_compared_on_labelled_questions(
     write_tree(root, {f"word{n:02}.py": functions(f"word{n:02}") for n in range(12)})
     spencer("index", root, data=data)
     file = tmp_path / "asked.jsonl"
-    rows: list[dict[str, object]] = [{"query": "the word03", "path": "word03.py"}, {"query": "word04", "path": "no.py"}]
-    file.write_text("\n".join(map(json.dumps, [*rows, {"query": "word06", "path": "word06.py", "line": 900}])))
+    rows: list[dict[str, object]] = [
+        {"query": "the word03", "path": "word03.py"},
+        {"query": "word04", "path": "no.py"},
+        {"query": "word06", "path": "word06.py", "line": 900},
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)))
     done = spencer("weigh", file, "--json", data=data)
     assert done.code == 0
     # One is found first, one stands in no such file, one has no such line.
@@ -443,10 +447,25 @@ def test_the_lexical_weight_that_is_tried_counts(root: Path, data: Path, tmp_pat
     assert found["by_weight"][-1]["plain"] >= found["by_weight"][0]["plain"]
 
 
+def test_a_question_may_be_answered_by_any_definition_of_some_names(
+    root: Path, data: Path, tmp_path: Path, models: PackedFakes
+) -> None:
+    write_tree(root, {"a.py": "class Wall:\n    def paint(self):\n        return brush(self)\n"})
+    spencer("index", root, data=data)
+    file = tmp_path / "asked.jsonl"
+    rows = [{"query": "paint brush", "symbols": names} for names in (["colour", "paint"], ["Wall.paint"])]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    # A name is a definition's own, without the class that holds it.
+    assert spencer("weigh", file, "--json", data=data).json["alone"]["lexical"] == 0.5
+
+
 @pytest.mark.parametrize(
     "line",
     [
         '{"query": "word03"}',
+        '{"query": "word03", "symbols": []}',
+        '{"query": "word03", "symbols": "word"}',
+        '{"query": "word03", "symbols": ["word"], "path": "a.py"}',
         '{"query": "", "path": "a.py"}',
         '{"query": null, "path": "a.py"}',
         '{"query": "x", "path": "a.py", "line": -1}',
