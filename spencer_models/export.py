@@ -158,7 +158,7 @@ def export_int8(plain: Path, target: Path, probes: Sequence[Features], samples: 
     quantised is the plain graph: a fused attention would keep its weights in float.
 
     Weights take seven bits. Processors without VNNI add two products of 8 bits in a sum of 16, which overflows: in a
-    batch, where that happens, the cosine with float32 falls from 0.998 to 0.92 or 0.97. Seven bits cost 0.0006 of it.
+    batch, where that happens, the cosine with float32 falls from 0.998 to 0.97. Seven bits cost 0.0006 of it.
     """
     with TemporaryDirectory(dir=target.parent) as scratch, _quiet():
         quantised, smoothed, blocks = (Path(scratch) / name for name in (target.name, "smoothed.onnx", "blocks.onnx"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -92,16 +92,16 @@ class Inputs:
         kept = self.corpus.of(RERANK)
         if not kept:
             return self.studied
-        return self._studied(RERANK, kept, np.arange(len(kept)), mix_of(kept, replace(self.recipe.mix, repeats={})))
+        return self._studied(RERANK, np.arange(len(kept)), mix_of(kept, replace(self.recipe.mix, repeats={})))
 
     def sample(self, count: int) -> Studied:
         """`count` examples as training comes upon them (0: all that it shows); a larger sample holds a smaller one."""
-        return self._studied(TRAIN, self.pairs, self.mix.sample(count, self.recipe.seed), self.mix)
+        return self._studied(TRAIN, self.mix.sample(count, self.recipe.seed), self.mix)
 
-    def _studied(self, split: str, of_split: Sequence[Pair], chosen: Ids, mix: Mix) -> Studied:
+    def _studied(self, split: str, chosen: Ids, mix: Mix) -> Studied:
         numbers = [number for number, pair in enumerate(self.corpus.pairs) if pair.split == split]
         places = {numbers[i]: place for place, i in enumerate(chosen)}
-        pairs = [of_split[i] for i in chosen]
+        pairs = [self.corpus.pairs[numbers[i]] for i in chosen]
         return Studied(
             split,
             chosen,
