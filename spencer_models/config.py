@@ -137,8 +137,10 @@ class CrossConfig:
     as it is, carries its score, and learns what to add to it from `joint` more layers that read code and question
     together, beside the uppermost; it needs no `recall_scale`.
 
-    Wrong codes are mined among `pool` examples drawn at random (0: among all that are studied): of the best ten of
-    thousands many are right, too.
+    Wrong codes are mined among `pool` examples drawn at random (0: among all that are studied), of one package or
+    language where `mix.together` says so: of the best ten of thousands many are right, too. Only questions are learnt
+    from whose right code and best wrong one have cosines at most `doubt` apart (2: all questions): of the others the
+    dual encoder is sure.
     """
 
     training: TrainingConfig
@@ -151,6 +153,7 @@ class CrossConfig:
     recall_scale: float = 0.0
     joint: int = 0
     pool: int = 0
+    doubt: float = 2.0
     student: CrossStudentConfig | None = None
 
 

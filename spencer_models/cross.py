@@ -113,12 +113,16 @@ class GroupSampler:
         self._mined = mined
         self._negatives = config.negatives
         self._seed = seed
-        # A question whose answer is far down the list teaches nothing about the order of the first candidates.
+        # A question whose answer is far down the list teaches nothing about the order of the first candidates, and
+        # nothing is learnt where recall is sure.
         enough = mined.codes[:, config.negatives - 1] >= 0
-        self.reachable = np.flatnonzero((mined.rank <= config.depth) & enough)
+        best = np.einsum("nd,nd->n", query_vectors, code_vectors[mined.codes[:, 0]])
+        doubtful = np.abs(mined.own - best) <= config.doubt
+        self.reachable = np.flatnonzero((mined.rank <= config.depth) & enough & doubtful)
         if not len(self.reachable):
             raise UserError(
-                "No question's answer is among the first candidates", hint="Give more pairs, or a larger cross.depth."
+                "No question's answer is among the first candidates, or none is in doubt",
+                hint="Give more pairs, or a larger cross.depth or cross.doubt.",
             )
         self._order = _Order(self.reachable, config.training.batch, seed)
 

@@ -14,6 +14,7 @@ from typing import Any
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.pack import MANIFEST, open_pack
 from spencer_models.backbones.base import Backbone
+from spencer_models.data.corpus import LEARNT
 
 ORIGIN_NAME = "origin.json"
 
@@ -45,7 +46,7 @@ class Origin:
         added = [
             {"name": name, "licence": source["licence"] or "as its owner states", "part": "training text"}
             for name, source in sorted(sources.items())
-            if source["languages"].get("train")
+            if any(source["languages"].get(split) for split in LEARNT)
         ]
         return list({(entry["name"], entry["part"]): entry for entry in (*self.licences, *added)}.values())
 

@@ -316,7 +316,8 @@ class Run(Inputs):
             return LabelledSampler(drawn, config.training.batch, seed), len(drawn)
         compared = self.compared
         queries, codes, examples = self.query_vectors(compared), self.code_vectors(compared), compared.examples
-        mined = pooled_negatives(queries, codes, [e.query for e in examples], config.depth, config.pool, seed)
+        asked, groups = [e.query for e in examples], compared.mix.groups
+        mined = pooled_negatives(queries, codes, asked, config.depth, config.pool, seed, groups)
         sampler = GroupSampler(examples, queries, codes, mined, config, seed)
         return sampler, len(sampler.reachable)
 

@@ -124,6 +124,7 @@ def _cross_bounds(cross: CrossConfig, backbone: BackboneConfig) -> Iterator[Boun
     yield Bound("cross.joint", cross.joint, fits, '0, or above with cross.head = "late"')
     least = cross.depth + 1
     yield Bound("cross.pool", cross.pool, cross.pool == 0 or cross.pool >= least, f"0, or at least {least}")
+    yield Bound("cross.doubt", cross.doubt, 0 < cross.doubt <= 2, "above 0, at most 2")
     # A list needs its match at a known place.
     grouped = cross.data == "groups"
     fits = grouped or cross.loss == "pointwise"

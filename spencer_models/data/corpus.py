@@ -16,6 +16,8 @@ RERANK, TRAIN, VALID, TEST = "rerank", "train", "valid", "test"
 SPLITS = (RERANK, TRAIN, VALID, TEST)
 """Where two hold the same question or code, the later one keeps it. RERANK is what the re-ranker alone is trained on:
 of examples that the dual encoder knows by heart its cosine leaves nothing to learn. Without it, TRAIN serves."""
+LEARNT = (RERANK, TRAIN)
+"""What models are made of; the others judge them."""
 
 PAIRS_NAME, LABELLED_NAME, SENTENCES_NAME = "pairs.jsonl", "labelled.jsonl", "sentences.jsonl"
 SUMMARY_NAME = "corpus.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,14 +82,23 @@ def _plausible(
 
 
 def pooled_negatives(
-    queries: Floats, codes: Floats, keys: Sequence[str], depth: int, pool: int, seed: int
+    queries: Floats, codes: Floats, keys: Sequence[str], depth: int, pool: int, seed: int, groups: Ids | None = None
 ) -> Negatives:
-    """`hard_negatives` within random pools of `pool` rows (0: within all), by their positions among all rows."""
+    """`hard_negatives` within random pools of about `pool` rows (0: within all), by their positions among all rows.
+
+    With `groups`, a number for each row, int64 [n], a pool has rows of one group.
+    """
     n = len(queries)
-    order = np.random.default_rng(seed).permutation(n) if pool else np.arange(n)
+    order = np.random.default_rng(seed).permutation(n)
     out = Negatives(np.empty(n, np.float32), np.empty(n, np.int64), np.full((n, depth), -1, np.int64))
-    for rows in np.array_split(order, max(1, round(n / pool)) if pool else 1):
+    for rows in _pools(order, pool, groups):
         found = hard_negatives(queries[rows], codes[rows], [keys[i] for i in rows], depth)
         out.own[rows], out.rank[rows] = found.own, found.rank
         out.codes[rows] = np.where(found.codes < 0, -1, rows[found.codes])
     return out
+
+
+def _pools(order: Ids, pool: int, groups: Ids | None) -> Iterator[Ids]:
+    """The rows of each pool, in the order that is given."""
+    for rows in [order] if groups is None else [order[groups[order] == group] for group in np.unique(groups)]:
+        yield from np.array_split(rows, max(1, round(len(rows) / pool)) if pool else 1)

@@ -58,5 +58,13 @@ def test_pools_are_mined_each_for_itself() -> None:
         assert row not in chosen
         assert found.rank[row] <= 20
         assert found.own[row] == pytest.approx(float(queries[row] @ codes[row]), abs=1e-6)
+    # Of one group each, though the groups are not equally large.
+    groups = np.array([0] * 45 + [1] * 15)
+    found = pooled_negatives(queries, codes, keys, 8, pool=20, seed=1, groups=groups)
+    for row in range(60):
+        chosen = found.codes[row][found.codes[row] >= 0]
+        assert len(chosen)
+        assert set(groups[chosen]) == {groups[row]}
+        assert found.rank[row] <= 23
     whole = pooled_negatives(queries, codes, keys, 8, pool=0, seed=1)
     np.testing.assert_array_equal(whole.codes, hard_negatives(queries, codes, keys, 8).codes)

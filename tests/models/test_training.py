@@ -157,6 +157,19 @@ def _sampler(vectors: tuple[list[Example], np.ndarray, np.ndarray], config: Cros
     return GroupSampler(examples, queries, codes, mined, config, seed=1)
 
 
+def test_only_questions_in_doubt_are_learnt_from(vectors) -> None:  # type: ignore[no-untyped-def]
+    examples, queries, codes = vectors
+    every = _sampler(vectors)
+    mined = hard_negatives(queries, codes, [e.query for e in examples], CROSS.depth)
+    apart = np.abs(mined.own - (queries * codes[mined.codes[:, 0]]).sum(1))
+    middle = float(np.median(apart[every.reachable]))
+    some = _sampler(vectors, replace(CROSS, doubt=middle))
+    assert 0 < len(some.reachable) < len(every.reachable)
+    assert set(some.reachable) == {i for i in every.reachable if apart[i] <= middle}
+    with pytest.raises(UserError, match="none is in doubt"):
+        _sampler(vectors, replace(CROSS, doubt=float(apart.min()) / 2))
+
+
 def test_groups_hold_the_answer_first_then_others_and_their_cosines(vectors) -> None:  # type: ignore[no-untyped-def]
     examples, queries, codes = vectors
     sampler = _sampler(vectors)
