@@ -31,7 +31,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -45,11 +45,11 @@ from spencer_desktop.core.indexer import IndexProgress
 from spencer_desktop.core.power import OnBattery
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.settings import Settings
-from spencer_desktop.core.watching import Watcher
+from spencer_desktop.core.watching import Changed, Watcher
 
 Event = dict[str, Any]
 Say = Callable[[Event], None]
-Watch = Callable[[Callable[[Path], None]], Watcher]
+Watch = Callable[[Changed], Watcher]
 
 _BETWEEN_PROGRESS = 0.1
 _POWER_SECONDS = 5.0
@@ -140,6 +140,10 @@ class Service:
         self._interrupted = self._interrupted or do in ("pause", "remove")
 
     def _queue(self, command: Event, *, first: bool = False) -> None:
+        if command["do"] == "refresh":
+            for waiting in [c for c in self._todo if c["do"] == "refresh" and c["root"] == command["root"]]:
+                self._todo.remove(waiting)
+                command = {**command, "folders": command["folders"] | waiting["folders"]}
         if command not in self._todo:
             (self._todo.appendleft if first else self._todo.append)(command)
 
@@ -188,14 +192,15 @@ class Service:
             self._tell(lambda: self._forget(removed))
             self._say({"event": "removed", "name": removed.name, "root": str(removed.root)})
             return
-        paths = [Path(path) for path in command["paths"]]
+        within: dict[Path, Collection[str]] = {}
         if command["do"] == "refresh":
             # Registered still, and there: a folder that is gone has said so when it was last asked for.
-            paths = [r.root for r in engine.registered() if r.root in paths and r.root.is_dir()]
-            if not paths:
+            within = {r.root: command["folders"] for r in engine.registered() if r.root == command["root"]}
+            if not any(root.is_dir() for root in within):
                 return
         report = engine.index(
-            paths,
+            list(within) or [Path(path) for path in command["paths"]],
+            within=within,
             without=frozenset(self._paused_repositories),
             progress=self._progress(),
             cancelled=lambda: self._stopped or self._interrupted or self._waits(),
@@ -212,9 +217,9 @@ class Service:
             if paths := [path for path in command["paths"] if Path(os.path.realpath(path)) != removed.root]:
                 self._queue({**command, "paths": paths}, first=True)
 
-    def _hear(self, root: Path) -> None:
+    def _hear(self, root: Path, folders: frozenset[str]) -> None:
         """Called by the watcher's thread."""
-        self._tell(lambda: self._queue({"do": "refresh", "paths": [str(root)]}))
+        self._tell(lambda: self._queue({"do": "refresh", "root": root, "folders": folders}))
 
     def _watch(self, engine: Engine) -> None:
         """What is registered now, and no more."""

@@ -6,10 +6,9 @@ checkpoint bug of 3.7.0 to 3.51.2, whatever the system has.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ import apsw
 import numpy as np
 
 from spencer_desktop.core.database import open_database, snapshot, transaction, translated
-from spencer_desktop.core.rows import EVERYTHING, CandidateRow, ChunkRow, FileRow, Repository, Scope, SkippedRow
-from spencer_desktop.core.text import code_header, terms
+from spencer_desktop.core.rows import EVERYTHING, ROOT, CandidateRow, ChunkRow, FileRow, Repository, Scope, SkippedRow
+from spencer_desktop.core.text import code_header, content_digest, terms
 from spencer_desktop.core.types import Chunk, FilePatch, Floats, Ids
 
 # Weights of the text index's columns (path, symbol, doc, body) in BM25.
@@ -34,12 +33,6 @@ _CHUNK_ROW = """
     FROM chunk c JOIN file f ON f.id = c.file_id JOIN repository r ON r.id = f.repository_id
     JOIN content t ON t.id = c.content_id
 """
-
-
-def content_digest(header: str, text: str) -> bytes:
-    """16 bytes that name one input of the code encoder."""
-    data = f"{header}\0{text}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 class Catalog:
@@ -99,11 +92,15 @@ class Catalog:
 
     # Files
 
-    def files(self, repository_id: int) -> dict[str, FileRow]:
-        rows = self._rows(
-            "SELECT path, id, size, mtime_ns, digest, problem FROM file WHERE repository_id = ?", (repository_id,)
-        )
-        return {os.fsdecode(path): FileRow(*rest) for path, *rest in rows}
+    def files(self, repository_id: int, within: Collection[str] = (ROOT,)) -> dict[str, FileRow]:
+        """path → row, of the files below the folders `within`."""
+        sql = "SELECT path, id, size, mtime_ns, digest, problem FROM file"
+        return {os.fsdecode(path): FileRow(*rest) for path, *rest in self._rows_below(sql, repository_id, within)}
+
+    def _rows_below(self, sql: str, repository_id: int, within: Collection[str]) -> Iterator[tuple[Any, ...]]:
+        for place in within:
+            where, bindings = _below(repository_id, place)
+            yield from self._rows(f"{sql} WHERE {where} ORDER BY path", bindings)
 
     def apply(self, repository_id: int, patch: FilePatch, known: FileRow | None) -> None:
         """Replace what is known of one file."""
@@ -160,14 +157,18 @@ class Catalog:
 
     # Skipped files
 
-    def skipped(self, repository_id: int) -> dict[str, SkippedRow]:
-        rows = self._rows(
-            "SELECT path, reason, size, mtime_ns FROM skipped WHERE repository_id = ? ORDER BY path", (repository_id,)
-        )
-        return {os.fsdecode(path): SkippedRow(*rest) for path, *rest in rows}
+    def skipped(self, repository_id: int, within: Collection[str] = (ROOT,)) -> dict[str, SkippedRow]:
+        """path → row, of what was left out of the folders `within`, or is one of them; by path."""
+        sql = "SELECT path, reason, size, mtime_ns FROM skipped"
+        return {os.fsdecode(path): SkippedRow(*rest) for path, *rest in self._rows_below(sql, repository_id, within)}
 
-    def replace_skipped(self, repository_id: int, skipped: Mapping[str, SkippedRow]) -> None:
-        self._db.execute("DELETE FROM skipped WHERE repository_id = ?", (repository_id,))
+    def replace_skipped(
+        self, repository_id: int, skipped: Mapping[str, SkippedRow], within: Collection[str] = (ROOT,)
+    ) -> None:
+        """`skipped` is all that is left out of the folders `within`."""
+        for place in within:
+            where, bindings = _below(repository_id, place)
+            self._db.execute(f"DELETE FROM skipped WHERE {where}", bindings)
         self._db.executemany(
             "INSERT INTO skipped (repository_id, path, reason, size, mtime_ns) VALUES (?, ?, ?, ?, ?)",
             ((repository_id, os.fsencode(path), _text(s.reason), s.size, s.mtime_ns) for path, s in skipped.items()),
@@ -361,6 +362,14 @@ class Catalog:
         """Give freed pages back to the disk."""
         with translated(self.path):
             self._db.execute("VACUUM")
+
+
+def _below(repository_id: int, folder: str) -> tuple[str, tuple[Any, ...]]:
+    """A condition on a repository's paths, which are bytes and compared as such, and what it binds."""
+    if folder == ROOT:
+        return "repository_id = ?", (repository_id,)
+    first = os.fsencode(folder)
+    return "repository_id = ? AND path >= ? AND path < ?", (repository_id, first, first[:-1] + b"0")
 
 
 def _text(words: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.files import WalkLimits, discover_root
@@ -42,6 +42,7 @@ class Engine:
     def __init__(self, settings: Settings, models: Models) -> None:
         self.settings = settings
         self.models = models
+        self._written: Index | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Engine:
@@ -66,12 +67,14 @@ class Engine:
         paths: Sequence[Path],
         *,
         without: Collection[str] = (),
+        within: Mapping[Path, Collection[str]] = MappingProxyType({}),
         progress: Progress = lambda _: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> IndexReport:
         """Register the folders `paths` and bring them up to date; without paths, every registered folder.
 
         A folder is known by its real path, however it is spelled; repositories named in `without` are left as they are.
+        `within`: root → the folders below it (see `files.walk`) outside of which nothing is known to have changed.
         Raises UserError for a path that is not a folder, EnvironmentFault when the index cannot be written.
         """
         roots = [discover_root(path) for path in paths]
@@ -90,7 +93,7 @@ class Engine:
                 progress=progress,
                 cancelled=cancelled,
             )
-            return indexer.run(chosen)
+            return indexer.run(chosen, {r.id: within[r.root] for r in chosen if r.root in within})
 
     def remove(self, name_or_path: str) -> Repository:
         """Forget a repository: its text, its vectors, its registration. Its files on disk are not touched."""
@@ -159,11 +162,13 @@ class Engine:
         )
 
     def _writer(self) -> Index:
-        return self._open(writable=True)
+        self._written = self._open(writable=True)
+        return self._written
 
     def _open(self, *, writable: bool) -> Index:
         manifest = self.models.pack.manifest
-        return Index(self.settings.data_dir, manifest.space_id, manifest.dimension, writable=writable)
+        after = self._written if writable else None
+        return Index(self.settings.data_dir, manifest.space_id, manifest.dimension, writable=writable, after=after)
 
     def _limits(self) -> WalkLimits:
         return WalkLimits(

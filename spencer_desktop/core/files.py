@@ -11,7 +11,7 @@ import codecs
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from spencer_desktop.core.gitignore import FOLDER_MARK
 from spencer_desktop.core.ignore import IGNORE_FILES, MAX_IGNORE_BYTES, Rules, rules_above
 from spencer_desktop.core.languages import language_of
 from spencer_desktop.core.regular import SPECIAL_FILE, SYMBOLIC_LINK, NotRegularError, is_link, open_regular
+from spencer_desktop.core.rows import ROOT
 from spencer_desktop.core.types import FileEntry, SkippedFile
 
 EMPTY = "empty"
@@ -106,13 +107,31 @@ class FileUnavailable(EnvironmentFault):
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """A folder being walked: `shown` is its path below the root, `path` that below where the rules begin."""
+    """A folder being walked: `shown` is its path below the root, `path` that below where the rules begin.
+
+    Where it is not `wanted` it only leads to one that is.
+    """
 
     shown: str
     path: bytes
     rules: Rules
     names: frozenset[str]
     entries: Iterator[os.DirEntry[str]]
+    wanted: bool
+
+
+class _Reach:
+    """Which folders a walk is to report on: those in `within` with all that is below them."""
+
+    def __init__(self, within: Collection[str]) -> None:
+        self._within = frozenset(within)
+        self._ways = {place[: n + 1] for place in self._within for n, letter in enumerate(place) if letter == "/"}
+
+    def wants(self, shown: str) -> bool:
+        return shown in self._within
+
+    def leads(self, shown: str) -> bool:
+        return shown in self._ways
 
 
 def discover_root(path: Path) -> Path:
@@ -132,11 +151,15 @@ def discover_root(path: Path) -> Path:
     return root
 
 
-def walk(root: Path, limits: WalkLimits = DEFAULT_LIMITS) -> Iterator[FileEntry | SkippedFile]:
+def walk(
+    root: Path, limits: WalkLimits = DEFAULT_LIMITS, within: Collection[str] = (ROOT,)
+) -> Iterator[FileEntry | SkippedFile]:
     """Every file below `root` that is to be indexed, and every file or folder that is not, with the reason.
 
     Names are sorted and folders walked depth first; the path of a skipped folder ends with "/", and nothing is said of
-    what is in it. Links are not followed. Raises UserError, at once, when `root` is no folder or cannot be read.
+    what is in it. Links are not followed. `within` are folders below the root, each with a last slash (ROOT is the root
+    itself): only of them and what is below them is anything said, and of a folder on the way that is itself left out.
+    Raises UserError, at once, when `root` is no folder or cannot be read.
     """
     root = discover_root(root)
     try:
@@ -147,18 +170,22 @@ def walk(root: Path, limits: WalkLimits = DEFAULT_LIMITS) -> Iterator[FileEntry 
         ) from error
     rules, path = rules_above(root)
     rules = rules.with_exclusions(limits.exclude, len(path))
-    return _walk(_folder("", path, rules, str(root), entries), limits)
+    reach = _Reach(within)
+    return _walk(_folder(ROOT, path, rules, str(root), entries, wanted=reach.wants(ROOT)), limits, reach)
 
 
-def _walk(top: _Folder, limits: WalkLimits) -> Iterator[FileEntry | SkippedFile]:
+def _walk(top: _Folder, limits: WalkLimits, reach: _Reach) -> Iterator[FileEntry | SkippedFile]:
     stack = [top]
     while stack:
-        entry = next(stack[-1].entries, None)
+        parent = stack[-1]
+        entry = next(parent.entries, None)
         if entry is None:
             stack.pop()
-        elif isinstance(found := _look(entry, stack[-1], limits), _Folder):
+        elif not parent.wanted and not reach.leads(f"{parent.shown}{entry.name}/"):
+            continue
+        elif isinstance(found := _look(entry, parent, limits, reach), _Folder):
             stack.append(found)
-        else:
+        elif parent.wanted or found.path.endswith("/"):
             yield found
 
 
@@ -167,12 +194,16 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _folder(shown: str, path: bytes, rules: Rules, location: str, entries: list[os.DirEntry[str]]) -> _Folder:
+def _folder(
+    shown: str, path: bytes, rules: Rules, location: str, entries: list[os.DirEntry[str]], *, wanted: bool
+) -> _Folder:
     names = frozenset(entry.name for entry in entries)
-    return _Folder(shown, path, rules.enter(location, names, len(path), shown), names, iter(entries))
+    return _Folder(shown, path, rules.enter(location, names, len(path), shown), names, iter(entries), wanted)
 
 
-def _look(entry: os.DirEntry[str], parent: _Folder, limits: WalkLimits) -> FileEntry | SkippedFile | _Folder:
+def _look(
+    entry: os.DirEntry[str], parent: _Folder, limits: WalkLimits, reach: _Reach
+) -> FileEntry | SkippedFile | _Folder:
     shown = parent.shown + entry.name
     try:
         status = entry.stat(follow_symlinks=False)
@@ -192,13 +223,15 @@ def _look(entry: os.DirEntry[str], parent: _Folder, limits: WalkLimits) -> FileE
         return SkippedFile(shown, f"ignored by {verdict.origin}")
     restored = verdict is not None and verdict.restores
     if is_folder:
-        return _enter(entry, parent, limits, restored)
+        return _enter(entry, parent, limits, restored, reach)
     if reason := _name_reason(entry.name, status.st_size, limits, restored):
         return SkippedFile(shown, reason)
     return FileEntry(shown, status.st_size, status.st_mtime_ns, language_of(shown))
 
 
-def _enter(entry: os.DirEntry[str], parent: _Folder, limits: WalkLimits, restored: bool) -> SkippedFile | _Folder:
+def _enter(
+    entry: os.DirEntry[str], parent: _Folder, limits: WalkLimits, restored: bool, reach: _Reach
+) -> SkippedFile | _Folder:
     shown = f"{parent.shown}{entry.name}/"
     if reason := _unless_admitted(folder_reason(entry.name, parent.names), limits, restored):
         return SkippedFile(shown, reason)
@@ -207,7 +240,7 @@ def _enter(entry: os.DirEntry[str], parent: _Folder, limits: WalkLimits, restore
     except OSError as error:
         return SkippedFile(shown, _words_for(error))
     path = parent.path + os.fsencode(entry.name) + b"/"
-    folder = _folder(shown, path, parent.rules, entry.path, entries)
+    folder = _folder(shown, path, parent.rules, entry.path, entries, wanted=parent.wanted or reach.wants(shown))
     if reason := _unless_admitted(content_of_folder_reason(entry.name, folder.names), limits, restored):
         return SkippedFile(shown, reason)
     return folder

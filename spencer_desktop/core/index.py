@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ import numpy as np
 
 from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.errors import EnvironmentFault, UserError
-from spencer_desktop.core.rows import EVERYTHING, FileRow, Repository, Scope, SkippedRow
+from spencer_desktop.core.rows import EVERYTHING, ROOT, FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.types import FilePatch, Floats, Ids
 from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
 
@@ -34,11 +34,14 @@ class Index:
     finds no index at all.
     """
 
-    def __init__(self, directory: Path, space_id: str, dimension: int, *, writable: bool) -> None:
+    def __init__(
+        self, directory: Path, space_id: str, dimension: int, *, writable: bool, after: Index | None = None
+    ) -> None:
+        """`after`: an index of the same folder, closed by now, that need not prove the graph's files once more."""
         self.directory = directory
         self._space_id = space_id
         self._dimension = dimension
-        self._cache = GraphCache(directory, space_id, dimension)
+        self._cache: GraphCache = after._cache if after else GraphCache(directory, space_id, dimension)
         self._seen: tuple[str, tuple[str | None, int]] | None = None
         self._ids: Ids = np.empty(0, np.int64)
         self._matrix: Floats | None = None
@@ -93,11 +96,13 @@ class Index:
         limits: str,
         *,
         hidden: Sequence[FileRow] = (),
+        within: Collection[str] = (ROOT,),
     ) -> None:
         """End a pass over a repository: drop files that are gone, note (file id, size, mtime_ns) of unchanged ones.
 
-        Of those in `gone` that are also in `hidden` no text is kept, unless another file has it too. `limits` names
-        what decided, beside the files themselves, which of them are indexed and how.
+        `within` are the folders that were looked at; of nothing else is `skipped` to say anything. Of those in `gone`
+        that are also in `hidden` no text is kept, unless another file has it too. `limits` names what decided, beside
+        the files themselves, which of them are indexed and how.
         """
         with self.catalog.transaction():
             hidden_contents = self.catalog.contents_in(Scope(np.array([file.id for file in hidden], np.int64)))
@@ -106,7 +111,7 @@ class Index:
             self.catalog.forget_orphans(hidden_contents)
             for file_id, size, mtime_ns in touched:
                 self.catalog.touch(file_id, size, mtime_ns)
-            self.catalog.replace_skipped(repository.id, skipped)
+            self.catalog.replace_skipped(repository.id, skipped, within)
             self.catalog.mark_indexed(repository.id)
             self.catalog.set_meta(_limits_key(repository), limits)
             if gone:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.files import UNREADABLE, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file, walk
 from spencer_desktop.core.index import Index
-from spencer_desktop.core.rows import FileRow, Repository, SkippedRow
+from spencer_desktop.core.rows import ROOT, FileRow, Repository, SkippedRow
 from spencer_desktop.core.text import MAX_CODE_CHARS
 from spencer_desktop.core.types import Encoder, FileEntry, FilePatch, SkippedFile
 
@@ -70,6 +71,7 @@ class _Pass:
     skipped_before: dict[str, SkippedRow]
     skipped: dict[str, SkippedRow]
     same_limits: bool
+    within: frozenset[str]
     present: set[str] = field(default_factory=set)
     touched: list[tuple[FileRow, FileContent]] = field(default_factory=list)
 
@@ -100,8 +102,13 @@ class Indexer:
         self._stopping = False
         self._report = IndexReport()
 
-    def run(self, repositories: list[Repository]) -> IndexReport:
-        """Text of all of them first, then the vectors that are missing in them, then the vector cache."""
+    def run(
+        self, repositories: list[Repository], within: Mapping[int, Collection[str]] = MappingProxyType({})
+    ) -> IndexReport:
+        """Text of all of them first, then the vectors that are missing in them, then the vector cache.
+
+        `within`: repository id → the folders (see `files.walk`) outside of which nothing is known to have changed.
+        """
         report = self._report
         began = time.perf_counter()
         self._index.adopt_space()
@@ -110,7 +117,7 @@ class Indexer:
                 if self._cancelled():
                     break
                 try:
-                    self._read(repository, worker)
+                    self._read(self._walk(repository, within.get(repository.id, (ROOT,))), worker)
                 except SpencerError as error:
                     report.faults.append(f"{repository.root}: {error} {error.hint}".rstrip())
         if report.added + report.changed + report.removed >= _OPTIMIZE_FROM:
@@ -129,8 +136,8 @@ class Indexer:
         self._stopping = self._stopping or self._asked_to_stop()
         return self._stopping
 
-    def _read(self, repository: Repository, worker: ChunkWorker) -> None:
-        state = self._walk(repository)
+    def _read(self, state: _Pass, worker: ChunkWorker) -> None:
+        repository = state.repository
         sent: deque[FileContent] = deque()
         patches: list[tuple[FilePatch, FileRow | None]] = []
         committed = time.monotonic()
@@ -145,15 +152,22 @@ class Indexer:
         if not self._cancelled():
             self._finish(state)
 
-    def _walk(self, repository: Repository) -> _Pass:
-        found = list(takewhile(lambda _: not self._cancelled(), walk(repository.root, self._limits)))
+    def _walk(self, repository: Repository, within: Collection[str]) -> _Pass:
+        same_limits = self._index.limits_of(repository) == self._limits_text
+        # Where nothing was looked at yet, or by other rules, all of it is looked at.
+        within = within if same_limits else (ROOT,)
+        found = list(takewhile(lambda _: not self._cancelled(), walk(repository.root, self._limits, within)))
+        skipped = {f.path: SkippedRow(f.reason, -1, -1) for f in found if isinstance(f, SkippedFile)}
+        # A folder on the way that is left out takes with it all that is below.
+        places = _outermost({*within, *(path for path in skipped if path.endswith("/"))})
         return _Pass(
             repository,
             entries=[f for f in found if isinstance(f, FileEntry)],
-            known=self._index.catalog.files(repository.id),
-            skipped_before=self._index.catalog.skipped(repository.id),
-            skipped={f.path: SkippedRow(f.reason, -1, -1) for f in found if isinstance(f, SkippedFile)},
-            same_limits=self._index.limits_of(repository) == self._limits_text,
+            known=self._index.catalog.files(repository.id, places),
+            skipped_before=self._index.catalog.skipped(repository.id, places),
+            skipped=skipped,
+            same_limits=same_limits,
+            within=places,
         )
 
     def _sources(self, state: _Pass, sent: deque[FileContent]) -> Iterator[tuple[str, str, str]]:
@@ -220,7 +234,9 @@ class Indexer:
                 # Ignored now, or found to be secret: unlike that of a file which another branch lacks, its text goes.
                 hidden.append(row)
         touched = [(row.id, content.size, _settled(content.mtime_ns)) for row, content in state.touched]
-        self._index.finish(state.repository, gone, touched, state.skipped, self._limits_text, hidden=hidden)
+        self._index.finish(
+            state.repository, gone, touched, state.skipped, self._limits_text, hidden=hidden, within=state.within
+        )
         self._report.removed += len(gone)
         self._report.skipped += len(state.skipped)
 
@@ -254,9 +270,19 @@ def _patch(content: FileContent, result: ChunkResult, known: FileRow | None) -> 
     )
 
 
+def _outermost(places: Collection[str]) -> frozenset[str]:
+    """Those that lie in no other."""
+    return frozenset(p for p in places if not any(p[:n] in places for n in _ends_of_folders(p)))
+
+
+def _ends_of_folders(path: str) -> list[int]:
+    """The lengths of what leads to `path`: of the root, and of each folder that it lies in."""
+    return [0, *(n + 1 for n, letter in enumerate(path[:-1]) if letter == "/")] if path else []
+
+
 def _reason_left_out(path: str, skipped: Mapping[str, SkippedRow]) -> str:
     """Why the walk left out this path or a folder that it lies in; "" where it did not."""
-    places = [path, *(path[: n + 1] for n, letter in enumerate(path) if letter == "/")]
+    places = [path, *(path[:n] for n in _ends_of_folders(path))]
     return next((skipped[place].reason for place in places if place in skipped), "")
 
 

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from spencer_desktop.core.types import Ids
 
 
+# A folder below a repository's root is named by its path with a last slash; this is the root itself.
+ROOT = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """A registered folder. `indexed_at` is None until its first pass has ended; seconds since the epoch."""

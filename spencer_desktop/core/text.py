@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import lru_cache
 
@@ -39,6 +40,12 @@ def code_header(symbol: str, code: str) -> str:
     """
     owner, _, name = symbol.rpartition(".")
     return f"{symbol}\n" if owner or (name and name not in code) else ""
+
+
+def content_digest(header: str, text: str) -> bytes:
+    """16 bytes that name one input of the code encoder."""
+    data = f"{header}\0{text}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def code_text(symbol: str, code: str) -> str:

@@ -76,8 +76,20 @@ def exact_search(matrix: Floats, ids: Ids, query: Floats, k: int) -> tuple[Ids, 
     return ids[top], scores[top].astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """Files that were found whole, or written: while they are the same ones they need not be read again."""
+
+    files: tuple[tuple[int, int, int], ...]
+    generation: str
+    live: frozenset[int]
+
+
 class GraphCache:
-    """The graph's two files in the data folder. Written by the one writer, loaded by anyone."""
+    """The graph's two files in the data folder. Written by the one writer, loaded by anyone.
+
+    One object may serve a writer after another: it remembers which files it has proven.
+    """
 
     def __init__(
         self,
@@ -96,6 +108,7 @@ class GraphCache:
         self._new_manifest = directory / "vectors.json.new"
         self._space_id = space_id
         self._dimension = dimension
+        self._proven: _Proven | None = None
 
     def stamp(self) -> int:
         """Changes when other files may have been written; 0 while there are none."""
@@ -110,6 +123,7 @@ class GraphCache:
         They must agree with each other and be of this vector space.
         """
         try:
+            files = self._files()
             raw = self._manifest.read_text("utf-8")
             manifest = json.loads(raw)
             if (manifest["format"], manifest["space_id"]) != (_FORMAT, self._space_id):
@@ -124,7 +138,9 @@ class GraphCache:
             if self._manifest.read_text("utf-8") != raw:
                 return None
             labels = frozenset(index.get_ids_list())
-            return Graph(index, labels, frozenset(manifest["dead"]), str(manifest["generation"]))
+            graph = Graph(index, labels, frozenset(manifest["dead"]), str(manifest["generation"]))
+            self._proven = _Proven(files, graph.generation, graph.labels - graph.dead)
+            return graph
         except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             return None
 
@@ -140,9 +156,11 @@ class GraphCache:
         if len(ids) < self._build_from:
             self.discard()
             return None
+        if held := self._still(ids, generation, base):
+            return held
         old = self.load()
-        if old is not None and (old.generation == generation or (old.generation == base and self._near(old, ids))):
-            return old.generation
+        if held := self._still(ids, generation, base):
+            return held
         extended = self._extended(old, ids, generation, fetch) if old and old.generation == base else None
         graph = extended or self._built(ids, generation, fetch)
         try:
@@ -155,8 +173,24 @@ class GraphCache:
             ) from error
         return generation
 
-    def _near(self, graph: Graph, ids: Ids) -> bool:
-        return len(frozenset(ids.tolist()) ^ (graph.labels - graph.dead)) <= self._most_late
+    def _still(self, ids: Ids, generation: str, base: str | None) -> str | None:
+        """The generation of the files where they are proven and may stay as they are."""
+        proven = self._proven
+        if proven is None:
+            return None
+        try:
+            same = proven.files == self._files()
+        except OSError:
+            same = False
+        if not same:
+            self._proven = None
+            return None
+        near = proven.generation == base and len(frozenset(ids.tolist()) ^ proven.live) <= self._most_late
+        return proven.generation if near or proven.generation == generation else None
+
+    def _files(self) -> tuple[tuple[int, int, int], ...]:
+        found = [path.stat() for path in (self._file, self._manifest)]
+        return tuple((status.st_size, status.st_mtime_ns, status.st_ino) for status in found)
 
     def discard(self) -> None:
         """Take the files away as far as possible. Never fails: what stays is of a generation that nobody asks for."""
@@ -203,6 +237,7 @@ class GraphCache:
         self._new_manifest.replace(self._manifest)
         if os.name == "posix":
             _sync(self._file.parent)
+        self._proven = _Proven(self._files(), graph.generation, graph.labels - graph.dead)
 
 
 def _add(index: Any, ids: Ids, fetch: Fetch) -> None:

@@ -1,8 +1,9 @@
 """Changes on disk, as hints: which folders may differ from the index. What differs, `files.walk` finds out by looking.
 
-A folder is reported when it has been quiet for a moment, or when it has not been for long; while git holds its index,
-later. What cannot be watched, because the system's watches are used up or because it lies on another machine, is
-looked at now and then. So is everything, for events can be lost.
+A repository's changes are reported when it has been quiet for a moment, or when it has not been for long; while git
+holds its index, later. A folder in which something changed is to be looked at with all that is below it: a new name may
+decide what becomes of its neighbours. What cannot be watched, because the system's watches are used up or because it
+lies on another machine, is looked at now and then. So is everything, for events can be lost.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from watchdog.events import EVENT_TYPE_CLOSED_NO_WRITE, EVENT_TYPE_OPENED, FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    EVENT_TYPE_CLOSED_NO_WRITE,
+    EVENT_TYPE_MODIFIED,
+    EVENT_TYPE_OPENED,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from spencer_desktop.core.exclusions import folder_reason, is_version_control
+from spencer_desktop.core.rows import ROOT
 
 QUIET_SECONDS = 0.5
 PATIENCE_SECONDS = 10.0
@@ -29,6 +37,8 @@ POLL_SECONDS = 30.0
 RECONCILE_SECONDS = 3600.0
 # A git that was killed leaves its lock behind for good.
 GIT_SECONDS = 60.0
+# Where so many folders changed at once, events may be missing: all of it is looked at.
+MOST_FOLDERS = 500
 
 LIMIT_REACHED = "the system watches no more folders; raise fs.inotify.max_user_watches (sysctl)"
 NETWORK_DRIVE = "it lies on another machine, whose changes are not reported"
@@ -40,14 +50,17 @@ _NETWORK = frozenset("nfs nfs4 cifs smb smb2 smb3 smbfs afpfs ncpfs 9p sshfs fus
 _LOGGERS = ("watchdog.observers.inotify", "watchdog.observers.inotify_c")
 
 Clock = Callable[[], float]
+Changed = Callable[[Path, frozenset[str]], None]
+_ALL = frozenset({ROOT})
 
 
 @dataclass(slots=True)
 class _Unrest:
-    """When the first and the last of the changes came that were not reported yet."""
+    """When the first and the last of the changes came that were not reported yet, and in which folders."""
 
     first: float
     last: float
+    folders: set[str] = field(default_factory=set)
 
     @property
     def due(self) -> float:
@@ -55,11 +68,14 @@ class _Unrest:
 
 
 class Watcher:
-    """Calls `changed` with folders that may have changed, from a thread of its own, one at a time."""
+    """Calls `changed` with a root and the folders below it (see `files.walk`) that may have changed.
+
+    From a thread of its own, one root at a time.
+    """
 
     def __init__(
         self,
-        changed: Callable[[Path], None],
+        changed: Changed,
         *,
         include_vendored: bool = False,
         make_observer: Callable[[], BaseObserver] = Observer,
@@ -101,7 +117,7 @@ class Watcher:
         """Reports every folder soon, whatever was heard of it."""
         with self._wake:
             for root in self._watches:
-                self._note(root)
+                self._note(root, ROOT)
             self._wake.notify()
 
     def stop(self) -> None:
@@ -131,7 +147,7 @@ class Watcher:
             self._looked[root] = self._clock()
             if reason:
                 self._polled[root] = reason
-            self._note(root)
+            self._note(root, ROOT)
             self._wake.notify()
 
     def _forget(self, root: Path) -> None:
@@ -150,17 +166,19 @@ class Watcher:
 
     # Reporting
 
-    def note(self, root: Path) -> None:
-        """Something changed below `root`. Called by the observer's threads."""
+    def note(self, root: Path, folder: str = ROOT) -> None:
+        """Something changed in a folder below `root`. Called by the observer's threads."""
         with self._wake:
             if root in self._watches:
-                self._note(root)
+                self._note(root, folder)
                 self._wake.notify()
 
-    def _note(self, root: Path) -> None:
+    def _note(self, root: Path, folder: str) -> None:
         now = self._clock()
         unrest = self._unrest.setdefault(root, _Unrest(now, now))
         unrest.last = now
+        if len(unrest.folders) <= MOST_FOLDERS:
+            unrest.folders.add(folder)
 
     def _report(self) -> None:
         while True:
@@ -172,9 +190,12 @@ class Watcher:
                 if root is None:
                     self._wake.wait(self._pause(now))
                     continue
-                self._unrest.pop(root, None)
-                self._looked[root] = now
-            self._changed(root)
+                unrest = self._unrest.pop(root, None)
+                folders = frozenset(unrest.folders) if unrest else _ALL
+                if ROOT in folders or len(folders) > MOST_FOLDERS:
+                    folders = _ALL
+                    self._looked[root] = now
+            self._changed(root, folders)
 
     def _due(self, now: float) -> Path | None:
         for root, looked in self._looked.items():
@@ -199,9 +220,9 @@ class Watcher:
 
 
 class _Hints(FileSystemEventHandler):
-    """Hears what happens below one folder."""
+    """Hears what happens below one root."""
 
-    def __init__(self, root: Path, note: Callable[[Path], None], *, everything: bool) -> None:
+    def __init__(self, root: Path, note: Callable[[Path, str], None], *, everything: bool) -> None:
         self._root = root
         self._note = note
         self._everything = everything
@@ -210,17 +231,19 @@ class _Hints(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         if event.event_type in _READING:
             return
-        if any(self._matters(path, event.is_directory) for path in (event.src_path, event.dest_path) if path):
-            self._note(self._root)
+        # What is said of a folder itself is said of what is in it; all else changes the folder that it lies in.
+        itself = event.is_directory and event.event_type == EVENT_TYPE_MODIFIED
+        for path in (event.src_path, event.dest_path):
+            if path:
+                names = Path(os.fsdecode(os.fsencode(path)[self._at :])).parts
+                if self._matters(names if event.is_directory else names[:-1], names):
+                    self._note(self._root, "".join(f"{name}/" for name in (names if itself else names[:-1])))
 
-    def _matters(self, path: bytes | str, is_folder: bool) -> bool:
+    def _matters(self, folders: Sequence[str], names: Sequence[str]) -> bool:
         """Whether no folder on the way is left out by its name alone; what else is, the walk finds out."""
-        names = Path(os.fsdecode(os.fsencode(path)[self._at :])).parts
         if any(map(is_version_control, names)):
             return False
-        return self._everything or not any(
-            folder_reason(name, frozenset()) for name in (names if is_folder else names[:-1])
-        )
+        return self._everything or not any(folder_reason(name, frozenset()) for name in folders)
 
 
 class _OverflowTrap(logging.Handler):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spencer_desktop.core import schema
-from spencer_desktop.core.catalog import Catalog, content_digest
+from spencer_desktop.core.catalog import Catalog
 from spencer_desktop.core.errors import EnvironmentFault, UserError
 from spencer_desktop.core.rows import FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.text import terms
@@ -133,13 +133,6 @@ def test_meta(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.drop_meta("key")
     assert catalog.meta("key") is None
-
-
-@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
-def test_a_digest_names_one_input(first: tuple[str, str], second: tuple[str, str]) -> None:
-    first, second = ((header.replace("\0", ""), text.replace("\0", "")) for header, text in (first, second))
-    assert (content_digest(*first) == content_digest(*second)) == (first == second)
-    assert len(content_digest(*first)) == 16
 
 
 # The text index

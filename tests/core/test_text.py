@@ -11,6 +11,7 @@ from spencer_desktop.core.text import (
     MAX_QUERY_CHARS,
     code_header,
     code_text,
+    content_digest,
     query_text,
     split_identifier,
     stem,
@@ -60,6 +61,13 @@ def test_code_is_cut_to_what_a_model_can_read() -> None:
     text = code_text("Owner.name", "y" * 2 * MAX_CODE_CHARS)
     assert len(text) == MAX_CODE_CHARS
     assert text.startswith("Owner.name\nyyy")
+
+
+@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
+def test_a_digest_names_one_input(first: tuple[str, str], second: tuple[str, str]) -> None:
+    first, second = ((header.replace("\0", ""), text.replace("\0", "")) for header, text in (first, second))
+    assert (content_digest(*first) == content_digest(*second)) == (first == second)
+    assert len(content_digest(*first)) == 16
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spencer_desktop.core import vectors
 from spencer_desktop.core.errors import EnvironmentFault
 from spencer_desktop.core.types import Floats, Ids
 from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
@@ -138,6 +139,28 @@ def test_a_graph_that_lags_behind_by_little_is_left_alone(tmp_path: Path) -> Non
     assert store.fetched == list(range(1, 23))
     # What another state left behind is never nearly right.
     assert cache.update(numbers(2, 22), "4", store) == "4"
+
+
+def test_files_that_are_proven_are_not_read_again_until_they_are_others(
+    cache: GraphCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(20)
+    cache.update(numbers(1, 20), "one", store)
+    read: list[Path] = []
+    hashed = vectors._sha256
+    monkeypatch.setattr(vectors, "_sha256", lambda path: (read.append(path), hashed(path))[1])
+    assert cache.update(numbers(1, 20), "two", store, base="one") == "one"
+    assert not read
+    # Another writer does not know them yet, and does then.
+    other = GraphCache(tmp_path, "space", D, build_from=10, most_late=0)
+    for _ in range(2):
+        assert other.update(numbers(1, 20), "two", store, base="one") == "one"
+    assert len(read) == 1
+    store.fetched.clear()
+    (tmp_path / "vectors.hnsw").write_bytes(b"not a graph")
+    assert cache.update(numbers(1, 20), "two", store, base="one") == "two"
+    assert len(store.fetched) == 20
+    assert loaded(cache, "two").labels == frozenset(range(1, 21))
 
 
 def test_a_loaded_graph_follows_what_comes_back_and_goes(cache: GraphCache) -> None:

@@ -13,6 +13,7 @@ import pytest
 from watchdog.observers import Observer
 
 from spencer_desktop.core import watching
+from spencer_desktop.core.rows import ROOT
 from spencer_desktop.core.watching import LIMIT_REACHED, NETWORK_DRIVE, Watcher
 from tests.fakes import write_tree
 
@@ -22,11 +23,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.roots: list[Path] = []
+        self.folders: list[set[str]] = []
         self._more = threading.Condition()
 
-    def __call__(self, root: Path) -> None:
+    def __call__(self, root: Path, folders: frozenset[str]) -> None:
         with self._more:
             self.roots.append(root)
+            self.folders.append(set(folders))
             self._more.notify_all()
 
     def wait(self, count: int, seconds: float = 10.0) -> bool:
@@ -54,7 +57,9 @@ def start(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         made.append(watcher)
         watcher.watch(roots)
         assert heard.wait(len(roots))
+        assert heard.folders == [{ROOT}] * len(roots)
         heard.roots.clear()
+        heard.folders.clear()
         return watcher
 
     yield begin
@@ -72,6 +77,50 @@ def test_changes_that_belong_together_are_reported_once(start: Start, heard: Hea
     (root / "new/d.py").unlink()
     assert heard.wait(2)
     assert heard.roots == [root, root]
+
+
+def _saved_anew(root: Path) -> None:
+    """As editors do, so that nobody reads half a file."""
+    write_tree(root, {"a/b/c.py.tmp": "2"})
+    (root / "a/b/c.py.tmp").rename(root / "a/b/c.py")
+
+
+@pytest.mark.parametrize(
+    ("change", "folders"),
+    [
+        (lambda root: (root / "a/b/c.py").write_text("2"), {"a/b/"}),
+        (_saved_anew, {"a/b/"}),
+        (lambda root: (root / "a/b/c.py").unlink(), {"a/b/"}),
+        (lambda root: (root / "a/b/c.py").chmod(0o600), {"a/b/"}),
+        (lambda root: (root / "a/b/new").mkdir(), {"a/b/"}),
+        (lambda root: (root / "a/b").rename(root / "x/b"), {"a/", "x/"}),
+        (lambda root: (root / "top.py").write_text("2"), {ROOT}),
+    ],
+)
+def test_the_folders_in_which_something_changed_are_named(
+    change: Callable[[Path], None], folders: set[str], start: Start, heard: Heard, tmp_path: Path
+) -> None:
+    root = write_tree(tmp_path / "project", {"a/b/c.py": "1", "x/y.py": "1", "top.py": "1"})
+    start(root)
+    change(root)
+    assert heard.wait(1)
+    # Of a folder that moved what is in it may be said to have moved, too.
+    assert folders <= heard.folders[0] <= folders | {"a/b/", "x/b/"}
+
+
+def test_where_much_changed_all_is_looked_at(
+    start: Start, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MOST_FOLDERS", 3)
+    root = write_tree(tmp_path / "project", {"a.py": "1"})
+    watcher = start(root)
+    for name in "abc":
+        watcher.note(root, f"{name}/")
+    assert heard.wait(1)
+    for name in "abcdef":
+        watcher.note(root, f"{name}/")
+    assert heard.wait(2)
+    assert heard.folders == [{"a/", "b/", "c/"}, {ROOT}]
 
 
 def test_a_folder_that_never_rests_is_reported_all_the_same(start: Start, heard: Heard, tmp_path: Path) -> None:
