@@ -43,6 +43,7 @@ from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.indexer import IndexProgress
 from spencer_desktop.core.power import OnBattery
+from spencer_desktop.core.priority import step_back
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.settings import Settings
 from spencer_desktop.core.watching import Changed, Watcher
@@ -266,6 +267,7 @@ def run(settings: Settings) -> None:
     """A service on this process's standard input and output, with the models of the pack that is set."""
     # Ctrl-C in a terminal reaches a window's children, too; the window tells this one when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    step_back()
     waits = OnBattery() if settings.pause_on_battery else lambda: False
     watch = partial(Watcher, include_vendored=settings.include_vendored)
     Service(lambda: Engine.open(settings), Lines(sys.stdout), waits, watch).serve(sys.stdin)

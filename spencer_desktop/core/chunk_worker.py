@@ -31,6 +31,7 @@ from typing import Any
 from spencer_desktop.core.chunking import DEFAULT_LIMITS, ChunkLimits, chunk_file, window_chunks
 from spencer_desktop.core.errors import EnvironmentFault
 from spencer_desktop.core.grammars import has_grammar
+from spencer_desktop.core.priority import stay_back
 from spencer_desktop.core.types import Chunk
 
 if sys.platform != "win32":
@@ -264,6 +265,7 @@ class _Child:
 def serve(deadline_s: float, memory_bytes: int, limits: dict[str, int]) -> None:
     """The child: answers until its input ends, which it does when the parent does, however that dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stay_back()
     _limit_memory(memory_bytes)
     chunk_limits = ChunkLimits(**limits)
     with Path(os.devnull).open("w") as nowhere:
