@@ -13,7 +13,8 @@ ends with it. Commands come in and events go out as JSON, one object a line.
     {"event": "indexed", "asked": BOOLEAN, …}     the fields of `IndexReport`; not asked for: a change was heard of
     {"event": "removed", "name": …, "root": …}
     {"event": "failed", "message": …, "hint": …, "details": …}     `details` is the traceback of a bug, else ""
-    {"event": "working" | "idle" | "waiting"}     waiting: until the machine is plugged in
+    {"event": "working" | "idle"}
+    {"event": "waiting", "why": "battery" | "load"}     until the machine is plugged in, or others need it less
     {"event": "watching", "polled": {PATH: WHY, …}}     the folders whose changes are not heard of, but looked for
 
 What changes on disk is indexed without being asked for; of that only an "indexed" is heard, unless it takes a while.
@@ -42,8 +43,8 @@ from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.indexer import IndexProgress
-from spencer_desktop.core.power import OnBattery
 from spencer_desktop.core.priority import step_back
+from spencer_desktop.core.restraint import Waits, restraint
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.settings import Settings
 from spencer_desktop.core.watching import Changed, Watcher
@@ -53,7 +54,7 @@ Say = Callable[[Event], None]
 Watch = Callable[[Changed], Watcher]
 
 _BETWEEN_PROGRESS = 0.1
-_POWER_SECONDS = 5.0
+_WAIT_SECONDS = 5.0
 # A file that was saved is indexed before anybody could read that it is.
 _UNHEARD_SECONDS = 1.0
 # What each command needs.
@@ -68,12 +69,12 @@ class Service:
         self,
         open_engine: Callable[[], Engine],
         say: Say,
-        waits: Callable[[], bool] = lambda: False,
+        waits: Waits = lambda: "",
         watch: Watch | None = None,
     ) -> None:
         """`open_engine` is called in the working thread; `say` writes one event and is called from any thread.
 
-        While `waits()` nothing is indexed. `watch` makes the watcher; without one nothing is watched.
+        While `waits()` says why nothing is indexed. `watch` makes the watcher; without one nothing is watched.
         """
         self._open_engine = open_engine
         self._say = say
@@ -171,21 +172,21 @@ class Service:
 
     def _next(self) -> Event | None:
         """Waits for something that may be done; None once stopped. While all is paused, that is a removal only."""
-        said = False
+        said = ""
         with self._changed:
             while True:
                 if self._stopped:
                     return None
-                waits = bool(self._todo) and not self._paused and self._waits()
+                why = self._waits() if self._todo and not self._paused else ""
                 for command in self._todo:
-                    if command["do"] == "remove" or not (self._paused or waits):
+                    if command["do"] == "remove" or not (self._paused or why):
                         self._todo.remove(command)
                         self._interrupted = False
                         return command
-                if waits and not said:
-                    self._say({"event": "waiting"})
-                    said = True
-                self._changed.wait(_POWER_SECONDS if waits else None)
+                if why != said:
+                    self._say({"event": "waiting", "why": why} if why else {"event": "idle"})
+                    said = why
+                self._changed.wait(_WAIT_SECONDS if why else None)
 
     def _do(self, engine: Engine, command: Event) -> None:
         if command["do"] == "remove":
@@ -204,7 +205,7 @@ class Service:
             within=within,
             without=frozenset(self._paused_repositories),
             progress=self._progress(),
-            cancelled=lambda: self._stopped or self._interrupted or self._waits(),
+            cancelled=lambda: self._stopped or self._interrupted or bool(self._waits()),
         )
         self._say({"event": "indexed", "asked": command["do"] == "index", **asdict(report)})
         if report.stopped:
@@ -268,9 +269,8 @@ def run(settings: Settings) -> None:
     # Ctrl-C in a terminal reaches a window's children, too; the window tells this one when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     step_back()
-    waits = OnBattery() if settings.pause_on_battery else lambda: False
     watch = partial(Watcher, include_vendored=settings.include_vendored)
-    Service(lambda: Engine.open(settings), Lines(sys.stdout), waits, watch).serve(sys.stdin)
+    Service(lambda: Engine.open(settings), Lines(sys.stdout), restraint(settings), watch).serve(sys.stdin)
 
 
 class Lines:

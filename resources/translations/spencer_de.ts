@@ -349,6 +349,10 @@
         <translation>Wartet, bis das Gerät am Netz ist (Einstellungen, Indizieren).</translation>
     </message>
     <message>
+        <source>Waiting until other programs need the processor less (Settings, Indexing).</source>
+        <translation>Wartet, bis andere Programme den Prozessor weniger brauchen (Einstellungen, Indizieren).</translation>
+    </message>
+    <message>
         <source>Paused.</source>
         <translation>Angehalten.</translation>
     </message>
@@ -476,6 +480,10 @@
         <translation>Nur indizieren, solange das Gerät am Netz ist.</translation>
     </message>
     <message>
+        <source>Wait while other programs take more percent of the processor; 0 means never.</source>
+        <translation>Warten, solange andere Programme mehr Prozent des Prozessors belegen; 0 heißt nie.</translation>
+    </message>
+    <message>
         <source>A file that takes longer to parse is indexed as plain lines.</source>
         <translation>Was länger braucht, wird zeilenweise indiziert.</translation>
     </message>
@@ -589,6 +597,10 @@
     <message>
         <source>Pause on battery</source>
         <translation>Im Akkubetrieb anhalten</translation>
+    </message>
+    <message>
+        <source>Pause under load</source>
+        <translation>Unter Last anhalten</translation>
     </message>
     <message>
         <source>Seconds to parse a file</source>

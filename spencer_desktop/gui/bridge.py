@@ -191,7 +191,7 @@ class Bridge(QObject):
     indexed = Signal(object)
     removed = Signal(object)
     working = Signal(str)
-    """"working", "idle" or "waiting": what the service is."""
+    """What the service is: "working", "idle", or waiting for the "battery" or the "load" of the machine."""
     polled = Signal(object)
     """dict: a folder's path → why its changes are not heard of, but looked for."""
     failed = Signal(object)
@@ -376,7 +376,7 @@ class Bridge(QObject):
             self.list_repositories()
         elif kind in ("working", "idle", "waiting"):
             (self._counting.start if kind == "working" else self._counting.stop)()
-            self.working.emit(kind)
+            self.working.emit(event.get("why", kind))
         elif kind == "watching":
             self.polled.emit(event["polled"])
         else:

@@ -379,8 +379,8 @@ class MainWindow(QMainWindow):
 # What the engine and the indexing process read when they start.
 _NEEDS_RESTART = frozenset(
     (
-        "max_file_mib include_vendored include_generated exclude pause_on_battery parse_seconds candidates device"
-        " threads language tray"
+        "max_file_mib include_vendored include_generated exclude pause_on_battery pause_under_load parse_seconds"
+        " candidates device threads language tray"
     ).split()
 )
 

@@ -234,13 +234,16 @@ class ReposView(QWidget):
 
     @Slot(str)
     def show_working(self, state: str) -> None:
-        """ "working", "idle" or "waiting"."""
+        """See `Bridge.working`."""
         working = state == "working"
         if not working:
             self._read_since = (0.0, 0)
-            waiting = self.tr("Waiting until the machine is plugged in (Settings, Indexing).")
+            waiting = {
+                "battery": self.tr("Waiting until the machine is plugged in (Settings, Indexing)."),
+                "load": self.tr("Waiting until other programs need the processor less (Settings, Indexing)."),
+            }
             rest = self.tr("Paused.") if self.all_paused else self.tr("Nothing to do.")
-            self.doing.setText(waiting if state == "waiting" else rest)
+            self.doing.setText(waiting.get(state, rest))
         self.bar.setVisible(working)
 
     @Slot(object)

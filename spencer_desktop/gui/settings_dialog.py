@@ -124,6 +124,7 @@ class SettingsDialog(QDialog):
             "include_generated": self.tr("Generated files"),
             "exclude": self.tr("Left out"),
             "pause_on_battery": self.tr("Pause on battery"),
+            "pause_under_load": self.tr("Pause under load"),
             "parse_seconds": self.tr("Seconds to parse a file"),
             "mode": self.tr("Search by"),
             "results": self.tr("Answers"),

@@ -51,7 +51,7 @@ def test_the_file_is_in_the_users_config_folder(user_home: Path) -> None:
 def test_every_setting_can_be_set(file: Path) -> None:
     file.write_text(
         "max_file_mib = 7\ninclude_vendored = true\ninclude_generated = true\nparse_seconds = 9\n"
-        'exclude = "*.tmp old/"\npause_on_battery = true\n'
+        'exclude = "*.tmp old/"\npause_on_battery = true\npause_under_load = 50\n'
         'mode = "regex"\nresults = 5\ncandidates = 50\ndevice = "cpu"\nthreads = 3\npack = "~/my pack"\n'
         'editor = "vim"\neditor_command = "ed {path}"\ntheme = "dark"\ncode_font = "Fira Code"\n'
         'code_font_size = 12\nlanguage = "de"\ntray = true\n',
@@ -59,9 +59,9 @@ def test_every_setting_can_be_set(file: Path) -> None:
     )
     settings = load_settings(file=file)
     given = {f.name: getattr(settings, f.name) for f in declared()}
-    assert list(given.values())[:6] == [7, True, True, "*.tmp old/", True, 9]
-    assert list(given.values())[6:11] == ["regex", 5, 50, "cpu", 3]
-    assert list(given.values())[11:] == ["vim", "ed {path}", "dark", "Fira Code", 12, "de", True]
+    assert list(given.values())[:7] == [7, True, True, "*.tmp old/", True, 50, 9]
+    assert list(given.values())[7:12] == ["regex", 5, 50, "cpu", 3]
+    assert list(given.values())[12:] == ["vim", "ed {path}", "dark", "Fira Code", 12, "de", True]
     assert all(given[f.name] != f.default for f in declared())
     assert settings.pack_dir == Path.home() / "my pack"
 

@@ -199,19 +199,19 @@ def test_a_pause_is_heard_in_the_middle_of_a_run_and_nothing_is_lost(
 def test_on_battery_indexing_waits_and_goes_on_where_it_was(
     tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spencer_desktop.service._POWER_SECONDS", 0.01)
+    monkeypatch.setattr("spencer_desktop.service._WAIT_SECONDS", 0.01)
     settings = load_settings(data_dir=tmp_path / "data")
     models = PackedFakes()
     models.code_encoder = encoder = SlowEncoder(models.code_encoder)  # type: ignore[assignment]
     unplugged = threading.Event()
-    running = Running(lambda: engine_with(models, settings), unplugged.is_set)
+    running = Running(lambda: engine_with(models, settings), lambda: "battery" * unplugged.is_set())
     many = write_tree(tmp_path / "many", MANY)
     running.tell(do="index", paths=[str(many)])
     assert encoder.reached.wait(30)
     unplugged.set()
     encoder.let_go.set()
     assert running.until("indexed")["stopped"]
-    running.until("waiting")
+    assert running.until("waiting")["why"] == "battery"
     running.tell(do="index", paths=[str(project)])
     running.tell(do="remove", repository="many")
     # Forgetting takes no power worth waiting for.
