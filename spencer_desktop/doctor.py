@@ -26,6 +26,7 @@ from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.languages import LANGUAGES
 from spencer_desktop.core.pack import open_pack
 from spencer_desktop.core.settings import Settings, config_file
+from spencer_desktop.core.watch_note import read_note
 
 _LOW_DISK_BYTES = 1 << 30
 _GIT_SECONDS = 10
@@ -62,6 +63,7 @@ def status(engine: Engine) -> dict[str, Any]:
         facts["index_bytes"] = out.index_bytes(directory)
         facts["vectors_of_this_pack"] = engine.reader.speaks_this_space
         facts["search"] = "hnswlib graph" if engine.reader.uses_graph else "exact"
+        facts["polled"] = read_note(directory)
     return facts
 
 
@@ -78,6 +80,7 @@ def print_status(facts: dict[str, Any]) -> None:
             ("index", f"{index['files']:,} files, {index['chunks']:,} chunks, {index['pending']:,} still to encode"),
             ("size", f"{facts['index_bytes'] / 1e6:,.1f} MB"),
             ("vector search", facts["search"]),
+            ("changes", _how_watched(facts["polled"])),
         ]
     if index and not facts["vectors_of_this_pack"]:
         rows.append(("notice", "the vectors were made by another model pack; run `spencer index`"))
@@ -86,6 +89,13 @@ def print_status(facts: dict[str, Any]) -> None:
         out.console().print(
             out.printable(f"  {row['name']}: {row['files']:,} files, {row['chunks']:,} chunks  {row['root']}")
         )
+
+
+def _how_watched(polled: dict[str, str] | None) -> str:
+    if polled is None:
+        return "not watched while no window is open; `spencer index` looks for them"
+    seen = [f"in {path} looked for every half a minute: {why}" for path, why in polled.items()]
+    return "; ".join(seen) or "watched by the open window"
 
 
 def pack_facts(directory: Path) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from spencer_desktop.core.priority import step_back
 from spencer_desktop.core.restraint import Waits, restraint
 from spencer_desktop.core.rows import Repository
 from spencer_desktop.core.settings import Settings
+from spencer_desktop.core.watch_note import drop_note, write_note
 from spencer_desktop.core.watching import Changed, Watcher
 
 Event = dict[str, Any]
@@ -79,7 +80,7 @@ class Service:
         self._open_engine = open_engine
         self._say = say
         self._waits = waits
-        self._polled: dict[Path, str] = {}
+        self._polled: dict[Path, str] | None = None
         self._changed = threading.Condition()
         self._todo: deque[Event] = deque()
         self._stopped = False
@@ -168,6 +169,7 @@ class Service:
                     self._say({"event": "idle"})
         finally:
             if engine:
+                drop_note(engine.settings.data_dir)
                 engine.close()
 
     def _next(self) -> Event | None:
@@ -229,8 +231,13 @@ class Service:
             return
         self._watcher.watch([r.root for r in engine.registered() if r.root.is_dir()])
         if (polled := dict(self._watcher.polled)) != self._polled:
+            write_note(engine.settings.data_dir, polled)
+            if polled or self._polled:
+                self._say_polled(polled)
             self._polled = polled
-            self._say({"event": "watching", "polled": {str(root): why for root, why in polled.items()}})
+
+    def _say_polled(self, polled: dict[Path, str]) -> None:
+        self._say({"event": "watching", "polled": {str(root): why for root, why in polled.items()}})
 
     def _say_working(self) -> None:
         if not self._working:

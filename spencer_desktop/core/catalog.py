@@ -16,6 +16,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from spencer_desktop.core.conditions import array, below, in_scope
 from spencer_desktop.core.database import open_database, snapshot, transaction, translated
 from spencer_desktop.core.rows import EVERYTHING, ROOT, CandidateRow, ChunkRow, FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.text import code_header, content_digest, terms
@@ -99,7 +100,7 @@ class Catalog:
 
     def _rows_below(self, sql: str, repository_id: int, within: Collection[str]) -> Iterator[tuple[Any, ...]]:
         for place in within:
-            where, bindings = _below(repository_id, place)
+            where, bindings = below(repository_id, place)
             yield from self._rows(f"{sql} WHERE {where} ORDER BY path", bindings)
 
     def apply(self, repository_id: int, patch: FilePatch, known: FileRow | None) -> None:
@@ -167,7 +168,7 @@ class Catalog:
     ) -> None:
         """`skipped` is all that is left out of the folders `within`."""
         for place in within:
-            where, bindings = _below(repository_id, place)
+            where, bindings = below(repository_id, place)
             self._db.execute(f"DELETE FROM skipped WHERE {where}", bindings)
         self._db.executemany(
             "INSERT INTO skipped (repository_id, path, reason, size, mtime_ns) VALUES (?, ?, ?, ?, ?)",
@@ -177,17 +178,26 @@ class Catalog:
     # Vectors
 
     def pending(self, repositories: Sequence[int] | None = None) -> list[tuple[int, int]]:
-        """(content id, characters) of what is findable but not yet encoded; of all repositories, or of these ids."""
+        """(content id, characters) of what is findable but not yet encoded; of all repositories, or of these ids.
+
+        What stands in the file that was changed last comes first.
+        """
         within, bindings = "", tuple[Any, ...]()
         if repositories is not None:
-            within = "AND file_id IN (SELECT id FROM file WHERE repository_id IN carray(?))"
-            bindings = (_array(np.array(repositories, np.int64)),)
-        sql = "SELECT id, length(header) + length(text) FROM content WHERE id IN"
-        return [(i, n) for i, n in self._rows(f"{sql} (SELECT content_id {_PENDING} {within}) ORDER BY id", bindings)]
+            within = "AND f.repository_id IN carray(?)"
+            bindings = (array(np.array(repositories, np.int64)),)
+        # A file that has just been written is remembered without its time, which is below zero then.
+        sql = f"""
+        SELECT t.id, length(t.header) + length(t.text) FROM content t
+        JOIN chunk c ON c.content_id = t.id JOIN file f ON f.id = c.file_id
+        WHERE t.id NOT IN (SELECT content_id FROM vector) {within}
+        GROUP BY t.id ORDER BY min(f.mtime_ns) < 0 DESC, max(f.mtime_ns) DESC, t.id
+        """
+        return [(i, n) for i, n in self._rows(sql, bindings)]
 
     def contents(self, ids: Ids) -> dict[int, str]:
         """content id → the input of the code encoder."""
-        rows = self._rows("SELECT id, header || text FROM content WHERE id IN carray(?)", (_array(ids),))
+        rows = self._rows("SELECT id, header || text FROM content WHERE id IN carray(?)", (array(ids),))
         return dict(rows)
 
     def add_vectors(self, ids: Iterable[int], vectors: Floats) -> None:
@@ -208,7 +218,7 @@ class Catalog:
         if not len(ids):
             return np.empty((0, dimension), np.float32)
         sql = "SELECT data FROM vector WHERE content_id IN carray(?) ORDER BY content_id"
-        data = b"".join(row for (row,) in self._rows(sql, (_array(ids),)))
+        data = b"".join(row for (row,) in self._rows(sql, (array(ids),)))
         return np.frombuffer(data, np.float16).reshape(len(ids), dimension).astype(np.float32)
 
     def content_count(self) -> int:
@@ -220,7 +230,7 @@ class Catalog:
 
     def forget_orphans(self, among: Ids | None = None) -> None:
         """Drop contents, and with them vectors, that stand in no file any more; only those in `among` if given."""
-        where, bindings = ("", ()) if among is None else ("AND id IN carray(?)", (_array(among),))
+        where, bindings = ("", ()) if among is None else ("AND id IN carray(?)", (array(among),))
         self._db.execute(f"DELETE FROM content WHERE id NOT IN (SELECT content_id FROM chunk) {where}", bindings)
 
     # Reading for search
@@ -235,7 +245,7 @@ class Catalog:
 
     def match(self, expression: str, limit: int, scope: Scope = EVERYTHING) -> dict[int, float]:
         """chunk id → BM25 score, higher is better, best first, for an FTS5 expression."""
-        within, bindings = _within(scope)
+        within, bindings = in_scope(scope)
         where = "" if scope.is_everything else f"AND rowid IN (SELECT c.id FROM chunk c WHERE {within})"
         sql = f"SELECT rowid, -{_BM25} AS score FROM posting WHERE posting MATCH ? {where} ORDER BY score DESC LIMIT ?"
         return dict(self._rows(sql, (expression, *bindings, limit)))
@@ -245,11 +255,11 @@ class Catalog:
         if not chunk_ids:
             return {}
         sql = f"SELECT rowid, -{_BM25} FROM posting WHERE posting MATCH ? AND rowid IN carray(?)"
-        return dict(self._rows(sql, (expression, _array(np.array(chunk_ids, np.int64)))))
+        return dict(self._rows(sql, (expression, array(np.array(chunk_ids, np.int64)))))
 
     def defining(self, name: str, words: str, limit: int, scope: Scope = EVERYTHING) -> list[int]:
         """Chunks whose symbol is `name`, or ends with it after a dot; `words` is the FTS5 expression of its terms."""
-        within, bindings = _within(scope)
+        within, bindings = in_scope(scope)
         sql = f"""
         SELECT c.id FROM posting JOIN chunk c ON c.id = posting.rowid
         WHERE posting MATCH ? AND (c.symbol = ? OR substr(c.symbol, ?) = ?) AND {within} LIMIT ?
@@ -270,19 +280,19 @@ class Catalog:
 
     def chunks_of_contents(self, content_ids: Ids, scope: Scope = EVERYTHING) -> list[int]:
         """Ascending ids of the chunks in which these contents stand."""
-        within, bindings = _within(scope)
+        within, bindings = in_scope(scope)
         sql = f"SELECT c.id FROM chunk c WHERE c.content_id IN carray(?) AND {within} ORDER BY c.id"
-        return [i for (i,) in self._rows(sql, (_array(content_ids), *bindings))]
+        return [i for (i,) in self._rows(sql, (array(content_ids), *bindings))]
 
     def contents_in(self, scope: Scope) -> Ids:
         """Ascending ids of the contents that stand there."""
-        within, bindings = _within(scope)
+        within, bindings = in_scope(scope)
         sql = f"SELECT DISTINCT c.content_id FROM chunk c WHERE {within} ORDER BY c.content_id"
         return np.array([i for (i,) in self._rows(sql, bindings)], np.int64)
 
     def chunk_rows(self, ids: Ids) -> dict[int, ChunkRow]:
         """chunk id → row; ids that no longer exist are left out."""
-        rows = self._rows(f"{_CHUNK_ROW} WHERE c.id IN carray(?)", (_array(ids),))
+        rows = self._rows(f"{_CHUNK_ROW} WHERE c.id IN carray(?)", (array(ids),))
         return {row[0]: _chunk_row(row) for row in rows}
 
     def candidate_rows(self, ids: Ids) -> list[CandidateRow]:
@@ -307,7 +317,7 @@ class Catalog:
 
     def texts(self, scope: Scope = EVERYTHING) -> Iterator[tuple[int, str]]:
         """(chunk id, text) of every chunk, in no order."""
-        within, bindings = _within(scope)
+        within, bindings = in_scope(scope)
         with translated(self.path):
             yield from self._db.execute(
                 f"SELECT c.id, t.text FROM chunk c JOIN content t ON t.id = c.content_id WHERE {within}", bindings
@@ -364,32 +374,9 @@ class Catalog:
             self._db.execute("VACUUM")
 
 
-def _below(repository_id: int, folder: str) -> tuple[str, tuple[Any, ...]]:
-    """A condition on a repository's paths, which are bytes and compared as such, and what it binds."""
-    if folder == ROOT:
-        return "repository_id = ?", (repository_id,)
-    first = os.fsencode(folder)
-    return "repository_id = ? AND path >= ? AND path < ?", (repository_id, first, first[:-1] + b"0")
-
-
 def _text(words: str) -> str:
     """Words that may quote a path, as SQLite can keep them: bytes that are no text become "?"."""
     return words.encode("utf-8", "replace").decode("utf-8")
-
-
-def _array(ids: Ids) -> Any:
-    """Ids as SQLite's table-valued function takes them, which refuses an empty array; no row has the id 0."""
-    return apsw.carray(ids if len(ids) else np.zeros(1, np.int64))
-
-
-def _within(scope: Scope) -> tuple[str, tuple[Any, ...]]:
-    """A condition on the chunk `c`, and what it binds."""
-    parts: list[tuple[str, tuple[Any, ...]]] = []
-    if scope.files is not None:
-        parts.append(("c.file_id IN carray(?)", (_array(scope.files),)))
-    if scope.kinds:
-        parts.append((f"c.kind IN ({', '.join('?' * len(scope.kinds))})", scope.kinds))
-    return " AND ".join(sql for sql, _ in parts) or "TRUE", tuple(value for _, bound in parts for value in bound)
 
 
 def _chunk_row(row: tuple[Any, ...]) -> ChunkRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,6 +292,15 @@ def test_what_is_pending_is_what_stands_in_some_file(catalog: Catalog, repositor
     sizes = [size for _, size in catalog.pending()]
     assert sizes == [len("Owner.name\ntext"), len("now")]
     assert catalog.counts()["contents"] == 3
+
+
+def test_what_was_changed_last_is_encoded_first(catalog: Catalog, repository: Repository) -> None:
+    changed = {"old.py": 10, "new.py": 30, "middle.py": 20, "in this moment.py": -1}
+    for path, mtime_ns in changed.items():
+        put(catalog, repository, dataclasses.replace(patch(path, path, "in all"), mtime_ns=mtime_ns))
+    texts = catalog.contents(np.array([i for i, _ in catalog.pending()], np.int64))
+    order = [texts[i] for i, _ in catalog.pending()]
+    assert order == ["in all", "in this moment.py", "new.py", "middle.py", "old.py"]
 
 
 def test_removing_a_repository_leaves_the_others(catalog: Catalog, repository: Repository) -> None:

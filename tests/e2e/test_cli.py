@@ -16,6 +16,7 @@ import pytest
 from spencer_desktop import cli, cli_output, demo, doctor
 from spencer_desktop.core.languages import language_of
 from spencer_desktop.core.types import Hit, SearchUpdate, Stage
+from spencer_desktop.core.watch_note import drop_note, write_note
 from tests.e2e.conftest import Indexed
 from tests.e2e.harness import HIT_KEYS, LINUX, POSIX, Outcome, PackedFakes, spencer, write_settings
 from tests.fakes import SMALL_PROJECT, FakeReranker, write_tree
@@ -265,6 +266,13 @@ def test_people_get_text(indexed: Indexed) -> None:
     status = spencer("status", data=indexed.data).out
     assert str(indexed.data) in status
     assert "0 still to encode" in status
+    assert "not watched while no window is open" in status
+    write_note(indexed.data, {})
+    assert "watched by the open window" in spencer("status", data=indexed.data).out
+    write_note(indexed.data, {indexed.root: "it is far away"})
+    told = spencer("status", data=indexed.data).out
+    assert f"in {indexed.root} looked for every half a minute: it is far away" in told
+    drop_note(indexed.data)
     assert "licences" in spencer("models", "list", data=indexed.data).out
     assert "every graph runs" in spencer("models", "verify", data=indexed.data).err
 

@@ -16,6 +16,7 @@ import pytest
 from spencer_desktop.core import watching
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.settings import load_settings
+from spencer_desktop.core.watch_note import read_note
 from spencer_desktop.core.watching import Watcher
 from spencer_desktop.service import Service
 from tests.e2e.harness import PackedFakes, engine_with
@@ -265,13 +266,17 @@ def test_what_is_forgotten_is_not_brought_back_by_a_change(watched: Running, pro
 
 
 def test_folders_whose_changes_are_not_heard_of_are_named(
-    watched: Running, project: Path, monkeypatch: pytest.MonkeyPatch
+    watched: Running, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "_on_network", lambda root: True)
     watched.tell(do="index", paths=[str(project)])
     assert list(watched.until("watching")["polled"]) == [str(project)]
+    assert read_note(tmp_path / "data") == {str(project): watching.NETWORK_DRIVE}
     watched.tell(do="remove", repository="project")
     assert watched.until("watching")["polled"] == {}
+    assert read_note(tmp_path / "data") == {}
+    watched.stop()
+    assert read_note(tmp_path / "data") is None
 
 
 def test_one_repository_is_paused_and_the_others_go_on(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:
