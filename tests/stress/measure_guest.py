@@ -17,57 +17,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spencer_desktop.core.settings import load_settings
-from spencer_desktop.gui.service_process import service_command
+from tests.stress.indexing import Service
 
 _PROGRAM = "import hashlib\nfor _ in range({}): hashlib.sha256(bytes(4096)).digest(); sum(range(300))"
 
 
-class Service:
-    """The indexing service of a window."""
-
-    def __init__(self, data: Path) -> None:
-        settings = load_settings(data_dir=data, file=data / "settings.toml")
-        self._process = subprocess.Popen(
-            service_command(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def tell(self, **command: Any) -> None:
-        assert self._process.stdin is not None
-        print(json.dumps(command), file=self._process.stdin, flush=True)
-
-    def until(self, *kinds: str, stage: str | None = None) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event: dict[str, Any] = json.loads(line)
-            if event["event"] == "failed":
-                raise RuntimeError(event["message"])
-            if event["event"] in kinds and stage in (None, event.get("stage")):
-                return event
-        raise RuntimeError("the service has ended")
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
 def measure(data: Path, sources: list[Path], rounds: int, work: int) -> dict[str, Any]:
     ratios: dict[int, list[float]] = {count: [] for count in sorted({1, os.cpu_count() or 1})}
-    service = Service(data)
-    try:
+    with Service(data) as service:
         service.tell(do="index", paths=[str(source.resolve()) for source in sources])
-        service.until("progress", stage="encode")
         for _ in range(rounds):
             for count, found in ratios.items():
+                service.until("progress", stage="encode")
                 beside = _seconds(count, work)
                 service.tell(do="pause")
-                if not service.until("indexed")["stopped"]:
-                    raise RuntimeError("everything is indexed already: give more --sources")
+                service.until("indexed", stopped=True)
                 found.append(beside / _seconds(count, work))
                 service.tell(do="resume")
-                service.until("progress", stage="encode")
-    finally:
-        service.close()
     return {
         "rounds": rounds,
         "ratios": {f"{n} processes": round(statistics.median(found), 3) for n, found in ratios.items()},
