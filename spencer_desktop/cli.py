@@ -7,7 +7,6 @@ traceback), 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.index import has_catalog
 from spencer_desktop.core.settings import load_settings
 from spencer_desktop.core.types import Filters, Mode, Query, SearchUpdate, Stage
+from spencer_desktop.interruption import interruptible
 from spencer_desktop.questions import batch_questions, code_place, piped_code
 
 app = typer.Typer(
@@ -85,7 +85,7 @@ def index(
     as_json: Json = False,
 ) -> None:
     """Register folders and bring their index up to date. Ctrl-C stops safely; the next run goes on from there."""
-    with _engine(context) as engine, _interruptible() as stopped, out.index_bars(quiet=as_json) as bars:
+    with _engine(context) as engine, interruptible() as stopped, out.index_bars(quiet=as_json) as bars:
         if not paths and not has_catalog(engine.settings.data_dir):
             raise UserError(_NONE_REGISTERED, hint=_HOW_TO_REGISTER)
         report = engine.index(paths or [], progress=bars, cancelled=stopped)
@@ -99,31 +99,6 @@ def index(
         raise typer.Exit(130)
     if report.faults:
         raise typer.Exit(2)
-
-
-class _Stop:
-    """Set by the first Ctrl-C; a second one ends the process in the usual way."""
-
-    def __init__(self) -> None:
-        self.set = False
-
-    def __call__(self) -> bool:
-        return self.set
-
-    def handle(self, number: int, frame: Any) -> None:
-        self.set = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        out.note("Stopping after this batch; press Ctrl-C again to stop at once.")
-
-
-@contextmanager
-def _interruptible() -> Iterator[_Stop]:
-    stop = _Stop()
-    before = signal.signal(signal.SIGINT, stop.handle)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _QuestionCommand(TyperCommand):
@@ -291,8 +266,17 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command("doctor")
-def run_doctor(context: typer.Context, as_json: Json = False) -> None:
+def run_doctor(
+    context: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Make a damaged index anew.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check the installation, the model pack and the index."""
+    if repair:
+        with _engine(context) as engine, interruptible() as stopped, out.index_bars(quiet=as_json) as bars:
+            report = engine.repair(progress=bars, cancelled=stopped) if has_catalog(engine.settings.data_dir) else None
+        if report and not as_json:
+            out.print_report(report)
     findings = doctor.examine(load_settings(data_dir=context.obj))
     if as_json:
         out.print_json([finding.as_json() for finding in findings])

@@ -181,7 +181,7 @@ def print_report(report: IndexReport) -> None:
     )
     note(f"files: {changes or 'none'}; text in {report.text_seconds:.1f} s")
     note(f"encoded {report.encoded:,} pieces of code in {report.encode_seconds:.1f} s")
-    for fault in report.faults:
+    for fault in [*report.faults, *filter(None, [report.notice])]:
         console(stderr=True).print(Text("warning: ", "bold yellow") + Text(printable(fault)))
     if report.stopped:
         note("Stopped. What is done is kept; run `spencer index` again to go on.")

@@ -7,6 +7,7 @@ ends with it. Commands come in and events go out as JSON, one object a line.
     {"do": "remove", "repository": NAME}
     {"do": "pause" | "resume"[, "repository": NAME]}     all indexing, or one repository's
     {"do": "look"}     somebody came back: whatever is registered may have changed
+    {"do": "check"}     the index was found damaged; it is proven, and made anew where it is
     {"do": "stop"}     so does the end of the input
 
     {"event": "progress", …}     the fields of `IndexProgress`, at most ten a second
@@ -39,6 +40,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from spencer_desktop.core.database import DamagedIndex
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.index import has_catalog
@@ -59,8 +61,15 @@ _WAIT_SECONDS = 5.0
 # A file that was saved is indexed before anybody could read that it is.
 _UNHEARD_SECONDS = 1.0
 # What each command needs.
-_COMMANDS = {"index": "paths", "remove": "repository", **dict.fromkeys(("pause", "resume", "look", "stop"), "do")}
+_COMMANDS = {
+    "index": "paths",
+    "remove": "repository",
+    **dict.fromkeys(("pause", "resume", "look", "check", "stop"), "do"),
+}
 _EVERYTHING: Event = {"do": "index", "paths": []}
+_CHECK: Event = {"do": "check"}
+# An index that is damaged again so soon lies on a broken disk.
+_BETWEEN_REPAIRS = 600.0
 
 
 class Service:
@@ -89,6 +98,7 @@ class Service:
         # What runs is to end where it is, because something goes before it or it shall not run at all.
         self._interrupted = False
         self._working = False
+        self._repaired = -_BETWEEN_REPAIRS
         # Last: it may be heard from its own thread at once.
         self._watcher = watch(self._hear) if watch else None
 
@@ -127,6 +137,8 @@ class Service:
         do, repository = command["do"], command.get("repository")
         if do == "index":
             self._queue(command)
+        elif do == "check":
+            self._queue(command, first=True)
         elif do == "look":
             if self._watcher:
                 self._watcher.reconcile()
@@ -161,6 +173,9 @@ class Service:
                     engine = engine or self._open_engine()
                     self._do(engine, command)
                     self._watch(engine)
+                except DamagedIndex as error:
+                    self._say(_failure(error))
+                    self._tell(lambda: self._queue(_CHECK, first=True))
                 except SpencerError as error:
                     self._say(_failure(error))
                 except Exception as error:  # noqa: BLE001 - a worker always reports, and goes on
@@ -196,6 +211,9 @@ class Service:
             self._tell(lambda: self._forget(removed))
             self._say({"event": "removed", "name": removed.name, "root": str(removed.root)})
             return
+        if command["do"] == "check":
+            self._check(engine)
+            return
         within: dict[Path, Collection[str]] = {}
         if command["do"] == "refresh":
             # Registered still, and there: a folder that is gone has said so when it was last asked for.
@@ -207,11 +225,25 @@ class Service:
             within=within,
             without=frozenset(self._paused_repositories),
             progress=self._progress(),
-            cancelled=lambda: self._stopped or self._interrupted or bool(self._waits()),
+            cancelled=self._cancelled,
         )
         self._say({"event": "indexed", "asked": command["do"] == "index", **asdict(report)})
         if report.stopped:
             self._tell(lambda: self._queue(command, first=True))
+
+    def _cancelled(self) -> bool:
+        return self._stopped or self._interrupted or bool(self._waits())
+
+    def _check(self, engine: Engine) -> None:
+        if time.monotonic() - self._repaired < _BETWEEN_REPAIRS:
+            return
+        report = engine.repair(progress=self._progress(), cancelled=self._cancelled)
+        if report is None:
+            return
+        self._repaired = time.monotonic()
+        self._say({"event": "indexed", "asked": False, **asdict(report)})
+        if report.stopped:
+            self._tell(lambda: self._queue(_EVERYTHING, first=True))
 
     def _forget(self, removed: Repository) -> None:
         """Nothing that still waits may bring it back, and a folder of its name is another one."""

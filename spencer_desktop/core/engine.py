@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
+from spencer_desktop.core.database import DamagedIndex
 from spencer_desktop.core.errors import UserError
 from spencer_desktop.core.files import WalkLimits, discover_root
-from spencer_desktop.core.index import Index
+from spencer_desktop.core.index import Index, begin_anew
 from spencer_desktop.core.indexer import Indexer, IndexReport, Progress
 from spencer_desktop.core.inference import Models, choose_device
 from spencer_desktop.core.pack import open_pack
@@ -57,8 +59,9 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        if "_reader" in self.__dict__:
-            self._reader.close()
+        self.__dict__.pop("_searcher", None)
+        if reader := self.__dict__.pop("_reader", None):
+            reader.close()
 
     # Indexing
 
@@ -73,16 +76,55 @@ class Engine:
     ) -> IndexReport:
         """Register the folders `paths` and bring them up to date; without paths, every registered folder.
 
+        Where the index turns out to be damaged it is set aside, and all of it made anew; the report's notice says so.
         A folder is known by its real path, however it is spelled; repositories named in `without` are left as they are.
         `within`: root → the folders below it (see `files.walk`) outside of which nothing is known to have changed.
         Raises UserError for a path that is not a folder, EnvironmentFault when the index cannot be written.
         """
         roots = [discover_root(path) for path in paths]
+        try:
+            return self._index(roots, without, within, progress, cancelled)
+        except DamagedIndex as error:
+            return self._anew(str(error), roots, without, progress, cancelled)
+
+    def repair(
+        self, *, progress: Progress = lambda _: None, cancelled: Callable[[], bool] = lambda: False
+    ) -> IndexReport | None:
+        """Proves the whole index. Where it is damaged it is set aside, and all of it made anew; else None."""
+        try:
+            problems = self._reader.catalog.check()
+        except DamagedIndex as error:
+            problems = [str(error)]
+        return self._anew("; ".join(problems), [], (), progress, cancelled) if problems else None
+
+    def _anew(
+        self,
+        why: str,
+        roots: Sequence[Path],
+        without: Collection[str],
+        progress: Progress,
+        cancelled: Callable[[], bool],
+    ) -> IndexReport:
+        self.close()
+        aside, folders = begin_anew(self.settings.data_dir)
         with self._writer() as index:
-            for root in roots:
-                known = index.catalog.repositories()
-                if all(r.root != root for r in known):
-                    index.register(root, _free_name(root, {r.name for r in known}))
+            for root, name in folders:
+                index.register(root, name)
+            _register(index, roots)
+        report = self._index([], without, {}, progress, cancelled)
+        report.notice = f"{why}. It was set aside in {aside}, and is made anew."
+        return report
+
+    def _index(
+        self,
+        roots: Sequence[Path],
+        without: Collection[str],
+        within: Mapping[Path, Collection[str]],
+        progress: Progress,
+        cancelled: Callable[[], bool],
+    ) -> IndexReport:
+        with self._writer() as index:
+            _register(index, roots)
             registered = index.catalog.repositories()
             chosen = [r for r in registered if r.name not in without and (not roots or r.root in roots)]
             indexer = Indexer(
@@ -107,37 +149,54 @@ class Engine:
 
     def search(self, query: Query, cancelled: Callable[[], bool] = lambda: False) -> Iterator[SearchUpdate]:
         """See `search.Searcher.search`; what is the default, the pack advises."""
-        yield from self._searcher.search(query, cancelled)
+        with self._reading():
+            yield from self._searcher.search(query, cancelled)
 
     def similar(self, path: Path, line: int, *, limit: int = 10, filters: Filters | None = None) -> SearchUpdate:
         """Code like that at `line` (1-based) of `path`."""
-        return self._searcher.similar(path, line, limit, filters or Filters())
+        with self._reading():
+            return self._searcher.similar(path, line, limit, filters or Filters())
 
     def similar_to(self, code: str, *, limit: int = 10, filters: Filters | None = None) -> SearchUpdate:
         """Code like `code`, which need not be indexed."""
-        return self._searcher.similar_to(code, limit, filters or Filters())
+        with self._reading():
+            return self._searcher.similar_to(code, limit, filters or Filters())
 
     # Looking
 
     def repositories(self) -> list[RepositoryStatus]:
-        catalog = self._reader.catalog
-        return [
-            RepositoryStatus(r, _present(r.root), **catalog.repository_counts(r.id)) for r in catalog.repositories()
-        ]
+        with self._reading():
+            catalog = self._reader.catalog
+            return [
+                RepositoryStatus(r, _present(r.root), **catalog.repository_counts(r.id)) for r in catalog.repositories()
+            ]
 
     def registered(self) -> list[Repository]:
         """As `repositories`, without looking at anything but the registration."""
-        return self._reader.catalog.repositories()
+        with self._reading():
+            return self._reader.catalog.repositories()
 
     def skipped(self, name_or_path: str) -> dict[str, SkippedRow]:
         """path → why it was left out, for one repository."""
-        catalog = self._reader.catalog
-        return catalog.skipped(_find(catalog.repositories(), name_or_path).id)
+        with self._reading():
+            catalog = self._reader.catalog
+            return catalog.skipped(_find(catalog.repositories(), name_or_path).id)
 
     @property
     def reader(self) -> Index:
         """The index as searches see it, for measuring and checking."""
         return self._reader
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """With the index that there is now: one that was damaged may have been made anew meanwhile."""
+        if "_reader" in self.__dict__ and self._reader.replaced:
+            self.close()
+        try:
+            yield
+        except DamagedIndex:
+            self.close()
+            raise
 
     @cached_property
     def _reader(self) -> Index:
@@ -197,6 +256,13 @@ class _Rereading:
 
 def _present(root: Path) -> bool:
     return os.path.isdir(root)  # noqa: PTH112 - `Path.is_dir` raises where a parent may not be looked into
+
+
+def _register(index: Index, roots: Sequence[Path]) -> None:
+    for root in roots:
+        known = index.catalog.repositories()
+        if all(r.root != root for r in known):
+            index.register(root, _free_name(root, {r.name for r in known}))
 
 
 def _free_name(root: Path, taken: set[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,9 @@ from spencer_desktop.core.vectors import Graph, GraphCache, exact_search
 
 CATALOG = "catalog.sqlite3"
 _LOCK = "writer.lock"
+# The one thing that no file on disk could tell again: which folders are indexed, and what they are called.
+_FOLDERS = "folders.json"
+_ASIDE = "damaged"
 # What is noted in the catalogue: a random token for each state of it, and that of the state whose graph was last saved.
 # Counters would not do: a catalogue restored from a backup would give the same numbers to other contents.
 _GENERATION = "generation"
@@ -58,6 +63,7 @@ class Index:
             if not writable and not has_catalog(directory):
                 raise UserError(f"Nothing is indexed in {directory} yet", hint="Run `spencer index FOLDER` first.")
             self.catalog = Catalog(directory / CATALOG, writable=writable)
+            self._file = _identity(directory / CATALOG)
         except BaseException:
             self._release()
             raise
@@ -124,6 +130,21 @@ class Index:
     def register(self, root: Path, name: str) -> None:
         with self.catalog.transaction():
             self.catalog.add_repository(root, name)
+        self.note_folders()
+
+    def note_folders(self) -> None:
+        """Write beside the catalogue which folders are registered, for the day when it is damaged."""
+        folders = [{"root": str(r.root), "name": r.name} for r in self.catalog.repositories()]
+        text = json.dumps(folders)
+        file, new = self.directory / _FOLDERS, self.directory / f"{_FOLDERS}.new"
+        with suppress(OSError, ValueError):
+            if file.exists() and file.read_text("utf-8") == text:
+                return
+        try:
+            new.write_text(text, "utf-8")
+            new.replace(file)
+        except OSError as error:
+            raise _not_writable(self.directory, error) from error
 
     def remove_repository(self, repository: Repository) -> None:
         """Forget a repository, its text and its vectors for good. Its files on disk are not touched."""
@@ -137,6 +158,13 @@ class Index:
             self._next_generation()
         self._cache.discard()
         self.catalog.compact()
+        shutil.rmtree(self.directory / _ASIDE, ignore_errors=True)
+        self.note_folders()
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another catalogue stands where this one was opened."""
+        return self._file != _identity(self.directory / CATALOG)
 
     def adopt_space(self) -> None:
         """Drop vectors that another pack's encoder made; they cannot be compared with this one's."""
@@ -301,6 +329,38 @@ def has_catalog(directory: Path) -> bool:
         ) from error
 
 
+def begin_anew(directory: Path) -> tuple[Path, list[tuple[Path, str]]]:
+    """Set a damaged catalogue aside: where it is now, and the folders (root, name) that were registered in it.
+
+    Of those set aside before none is kept. Raises EnvironmentFault where another process writes, or nothing can be.
+    """
+    aside = directory / _ASIDE
+    lock = _take_lock(directory)
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(mode=0o700)
+        for name in (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm"):
+            with suppress(FileNotFoundError):
+                (directory / name).replace(aside / name)
+    except OSError as error:
+        raise _not_writable(directory, error) from error
+    finally:
+        lock.release()
+    try:
+        folders = json.loads((directory / _FOLDERS).read_text("utf-8"))
+        return aside, [(Path(folder["root"]), str(folder["name"])) for folder in folders]
+    except (OSError, ValueError, KeyError, TypeError):
+        return aside, []
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _limits_key(repository: Repository) -> str:
     return f"limits of repository {repository.id}"
 
@@ -319,7 +379,11 @@ def _take_lock(directory: Path) -> filelock.BaseFileLock:
             hint="Wait until it has finished, stop it, or choose another folder with --data-dir.",
         ) from error
     except OSError as error:
-        raise EnvironmentFault(
-            f"The data folder {directory} cannot be written ({error.strerror})",
-            hint="Change its permissions, or choose another folder with --data-dir.",
-        ) from error
+        raise _not_writable(directory, error) from error
+
+
+def _not_writable(directory: Path, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"The data folder {directory} cannot be written ({error.strerror})",
+        hint="Change its permissions, or choose another folder with --data-dir.",
+    )

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
+from spencer_desktop.core.database import DamagedIndex
 from spencer_desktop.core.errors import SpencerError
 from spencer_desktop.core.files import UNREADABLE, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file, walk
 from spencer_desktop.core.index import Index
@@ -46,7 +47,10 @@ class IndexProgress:
 
 @dataclass(slots=True)
 class IndexReport:
-    """What a run did. `faults` are repositories that could not be read, in words; their index is left as it was."""
+    """What a run did. `faults` are repositories that could not be read, in words; their index is left as it was.
+
+    `notice` says what else there is to know.
+    """
 
     added: int = 0
     changed: int = 0
@@ -59,6 +63,7 @@ class IndexReport:
     encode_seconds: float = 0.0
     stopped: bool = False
     faults: list[str] = field(default_factory=list)
+    notice: str = ""
 
 
 @dataclass(slots=True)
@@ -112,12 +117,15 @@ class Indexer:
         report = self._report
         began = time.perf_counter()
         self._index.adopt_space()
+        self._index.note_folders()
         with ChunkWorker(deadline_s=self._parse_seconds) as worker:
             for repository in repositories:
                 if self._cancelled():
                     break
                 try:
                     self._read(self._walk(repository, within.get(repository.id, (ROOT,))), worker)
+                except DamagedIndex:
+                    raise
                 except SpencerError as error:
                     report.faults.append(f"{repository.root}: {error} {error.hint}".rstrip())
         if report.added + report.changed + report.removed >= _OPTIMIZE_FROM:

@@ -14,6 +14,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
+from spencer_desktop.core.database import DamagedIndex
 from spencer_desktop.core.engine import Engine, RepositoryStatus
 from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.files import WalkLimits
@@ -49,10 +50,14 @@ class _Worker(QObject):
     """Lives in a thread. Its slots are called by signals alone."""
 
     failed = Signal(int, object)
+    damaged = Signal()
 
     def _reporting(self, token: int, work: Callable[[], None]) -> None:
         try:
             work()
+        except DamagedIndex as error:
+            self.failed.emit(token, Failure.of(error))
+            self.damaged.emit()
         except Exception as error:  # noqa: BLE001 - a worker always reports
             self.failed.emit(token, Failure.of(error))
 
@@ -255,6 +260,7 @@ class Bridge(QObject):
         answerer.updated.connect(self._pass_update)
         answerer.done.connect(self._pass_done)
         answerer.failed.connect(self._pass_failure)
+        answerer.damaged.connect(self._check)
 
     def start(self) -> None:
         """Loads the models in the background and brings every registered folder up to date."""
@@ -354,6 +360,10 @@ class Bridge(QObject):
         if now - self._looked_around > _LOOK_AROUND_SECONDS:
             self._looked_around = now
             self._service.tell({"do": "look"})
+
+    @Slot()
+    def _check(self) -> None:
+        self._service.tell({"do": "check"})
 
     @Slot(str)
     def remove(self, name: str) -> None:

@@ -248,8 +248,9 @@ class ReposView(QWidget):
 
     @Slot(object)
     def show_report(self, report: Mapping[str, Any]) -> None:
-        self.faults.setText("\n".join(report["faults"]))
-        self.faults.setVisible(bool(report["faults"]))
+        words = [*report["faults"], *filter(None, [report["notice"]])]
+        self.faults.setText("\n".join(words))
+        self.faults.setVisible(bool(words))
 
     @Slot(object)
     def show_polled(self, polled: Mapping[str, str]) -> None:

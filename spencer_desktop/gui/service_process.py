@@ -42,7 +42,7 @@ class ServiceProcess(QObject):
         self._crashes: list[float] = []
 
     def tell(self, command: dict[str, Any]) -> None:
-        if command["do"] == "look":
+        if command["do"] in ("look", "check"):
             # One that begins looks at everything anyway.
             self._write(command)
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 
 from spencer_desktop.core import schema
 from spencer_desktop.core.catalog import Catalog
-from spencer_desktop.core.errors import EnvironmentFault, UserError
+from spencer_desktop.core.database import DamagedIndex, translated
+from spencer_desktop.core.errors import EnvironmentFault, SpencerError, UserError
 from spencer_desktop.core.rows import FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.text import terms
 from spencer_desktop.core.types import Chunk, FilePatch, Ids
@@ -433,9 +436,9 @@ def test_a_database_of_another_program_is_left_alone(path: Path, writable: bool)
 @pytest.mark.parametrize("writable", [True, False])
 def test_a_file_that_is_no_database(path: Path, writable: bool) -> None:
     path.write_bytes(b"no database " * 1000)
-    with pytest.raises(EnvironmentFault, match="damaged") as caught:
+    with pytest.raises(DamagedIndex, match="damaged") as caught:
         Catalog(path, writable=writable)
-    assert str(path) in caught.value.hint
+    assert "doctor --repair" in caught.value.hint
 
 
 def test_a_page_of_garbage_is_a_fault_not_a_crash(catalog: Catalog, repository: Repository, path: Path) -> None:
@@ -445,11 +448,72 @@ def test_a_page_of_garbage_is_a_fault_not_a_crash(catalog: Catalog, repository: 
     data[8192:] = os.urandom(len(data) - 8192)
     path.write_bytes(data)
     damaged = Catalog(path, writable=False)
-    with pytest.raises(EnvironmentFault, match="damaged"):
+    with pytest.raises(DamagedIndex, match="damaged"):
         list(damaged.texts())
-    with pytest.raises(EnvironmentFault, match="damaged"):
+    with pytest.raises(DamagedIndex, match="damaged"):
         damaged.match('"word1"', 10)
     damaged.close()
+
+
+def test_no_changed_byte_is_read_as_if_it_were_none(catalog: Catalog, repository: Repository, path: Path) -> None:
+    put(catalog, repository, *(patch(f"f{n}.py", f"word{n} " * 90) for n in range(60)))
+    encode_all(catalog)
+    catalog.close()
+    whole, chance = path.read_bytes(), random.Random(1)
+    assert whole[20] == 8, "bytes are kept for a checksum in each page"
+    for _ in range(150):
+        data = bytearray(whole)
+        data[chance.randrange(100 if chance.random() < 0.2 else len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        with pytest.raises(SpencerError):
+            read_all(path)
+    for size in [0, 1, 100, 4096, len(whole) // 2, len(whole) - 2000, len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(SpencerError):
+            read_all(path)
+    path.write_bytes(whole)
+    read_all(path)
+
+
+def read_all(path: Path) -> None:
+    catalog = Catalog(path, writable=False)
+    try:
+        if problems := catalog.check():
+            raise DamagedIndex("; ".join(problems), hint="")
+        assert len(list(catalog.texts())) == len(catalog.vectors(catalog.vector_ids(), DIMENSION)) == 60
+    finally:
+        catalog.close()
+
+
+def test_a_disk_that_fails_is_not_taken_for_a_damaged_index(path: Path) -> None:
+    failing = apsw.IOError("disk I/O error")
+    failing.extendedresult = apsw.SQLITE_IOERR_READ
+    with pytest.raises(EnvironmentFault, match="cannot be read") as caught, translated(path):
+        raise failing
+    assert not isinstance(caught.value, DamagedIndex)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the plain VFS has another name there")
+def test_a_catalogue_without_checksums_gets_them(path: Path) -> None:
+    plain = apsw.Connection(str(path), vfs="unix")
+    plain.execute("PRAGMA journal_mode = WAL")
+    plain.execute(schema.TABLES)
+    plain.execute("INSERT INTO repository (root, name, added_at) VALUES (?, 'r', 1)", (b"/r",))
+    plain.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}; PRAGMA user_version = 1")
+    plain.close()
+    with pytest.raises(UserError, match="older version"):
+        Catalog(path, writable=False)
+    catalog = Catalog(path, writable=True)
+    (repository,) = catalog.repositories()
+    put(catalog, repository, patch("a.py", "text"))
+    catalog.close()
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    reader = Catalog(path, writable=False)
+    with pytest.raises(DamagedIndex, match="checksum"):
+        reader.check()
+    reader.close()
 
 
 def test_a_reader_needs_an_index(path: Path) -> None:

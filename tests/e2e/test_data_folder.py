@@ -13,8 +13,10 @@ import pytest
 
 from spencer_desktop.core import index, schema
 from spencer_desktop.core.index import CATALOG, Index
+from spencer_desktop.core.settings import load_settings
+from spencer_desktop.core.types import Query
 from spencer_desktop.core.vectors import GraphCache
-from tests.e2e.harness import POSIX, PackedFakes, spencer, sql, unprivileged, use_models
+from tests.e2e.harness import POSIX, PackedFakes, engine_with, spencer, sql, unprivileged, use_models
 from tests.fakes import DIMENSION, SMALL_PROJECT, write_tree
 
 DAY = "parse a date such as 2024-05-01"
@@ -105,25 +107,89 @@ def truncated(path: Path) -> None:
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "another program's database": foreign,
+    "a folder": Path.mkdir,
+}
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
     "garbage": lambda path: path.write_bytes(b"no database at all" * 500),
     "half a file": truncated,
-    "a folder": Path.mkdir,
+    "one bit": flipped,
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_catalogue_that_is_none_is_refused_and_left_alone(kept: Path, root: Path, damage: str) -> None:
     path = kept / CATALOG
-    if damage != "half a file":
-        path.unlink()
+    path.unlink()
     DAMAGE[damage](path)
     before = path.is_file() and path.read_bytes()
     for arguments in (["search", "socket"], ["search", "socket", "--mode", "regex"], ["index", str(root)]):
         refused = spencer(*arguments, data=kept)
         assert refused.code == 2, refused
         assert str(path) in refused.err
-        assert "--data-dir" in refused.err or "away" in refused.err
+        assert "--data-dir" in refused.err
     assert (path.is_file() and path.read_bytes()) == before
+
+
+@pytest.mark.parametrize("damage", BROKEN)
+def test_a_damaged_catalogue_is_repaired(kept: Path, root: Path, tmp_path: Path, damage: str) -> None:
+    other = write_tree(tmp_path / "other" / "code", {"b.py": "def socket_of_other():\n    return 1\n"})
+    assert spencer("index", other, data=kept).code == 0
+    names = {row["root"]: row["name"] for row in spencer("list", "--json", data=kept).json}
+    BROKEN[damage](kept / CATALOG)
+    told = spencer("doctor", "--json", data=kept)
+    finding = next(row for row in told.json if row["name"] == "index")
+    assert (told.code, finding["ok"]) == (2, False)
+    assert "spencer doctor --repair" in finding["remedy"]
+    repaired = spencer("doctor", "--repair", data=kept)
+    assert repaired.code == 0, repaired
+    assert f"set aside in {kept / 'damaged'}" in repaired.err
+    assert {row["root"]: row["name"] for row in spencer("list", "--json", data=kept).json} == names
+    assert spencer("search", DAY, "--mode", "semantic", data=kept).code == 0
+    assert spencer("search", "socket_of_other", data=kept).code == 0
+    # What is whole is left alone.
+    before = digest(kept)
+    assert "damaged" not in spencer("doctor", "--repair", data=kept).err
+    assert digest(kept) == before
+    assert (kept / "damaged" / CATALOG).exists()
+    assert spencer("remove", str(other), data=kept).code == 0
+    assert not (kept / "damaged").exists()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "half a file"])
+def test_indexing_repairs_what_it_finds_damaged(kept: Path, root: Path, tmp_path: Path, damage: str) -> None:
+    BROKEN[damage](kept / CATALOG)
+    other = write_tree(tmp_path / "other", {"b.py": "def socket_of_other():\n    return 1\n"})
+    report = spencer("index", other, "--json", data=kept)
+    assert (report.code, report.json["added"]) == (0, len(SMALL_PROJECT) + 1)
+    assert "set aside" in report.json["notice"]
+    assert len(spencer("list", "--json", data=kept).json) == 2
+
+
+def test_without_its_list_of_folders_a_damaged_catalogue_gives_an_empty_one(kept: Path, root: Path) -> None:
+    (kept / "folders.json").write_text("[{}]")
+    BROKEN["garbage"](kept / CATALOG)
+    assert spencer("doctor", "--repair", data=kept).code == 0
+    assert spencer("list", "--json", data=kept).json == []
+    assert spencer("index", root, data=kept).code == 0
+
+
+def test_who_reads_follows_to_the_index_that_was_made_anew(kept: Path, models: PackedFakes) -> None:
+    settings = load_settings(data_dir=kept)
+    with engine_with(models, settings) as reader, engine_with(models, settings) as writer:
+        *_, before = reader.search(Query(DAY))
+        flipped(kept / CATALOG)
+        assert writer.repair() is not None
+        *_, after = reader.search(Query(DAY))
+        assert [hit.symbol for hit in after.hits] == [hit.symbol for hit in before.hits]
+        assert writer.repair() is None
 
 
 def test_a_catalogue_that_was_moved_away_is_made_again(kept: Path, root: Path, models: PackedFakes) -> None:

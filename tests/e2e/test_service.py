@@ -279,6 +279,26 @@ def test_folders_whose_changes_are_not_heard_of_are_named(
     assert read_note(tmp_path / "data") is None
 
 
+def test_a_damaged_index_is_made_anew_once(running: Running, project: Path, tmp_path: Path) -> None:
+    running.tell(do="index", paths=[str(project)])
+    running.until("indexed")
+    running.tell(do="check")
+    running.tell(do="index", paths=[])
+    assert running.until("indexed")["unchanged"] == len(SMALL_PROJECT), "what is whole is left alone"
+    catalog = tmp_path / "data" / "catalog.sqlite3"
+    for times in (1, 2):
+        data = bytearray(catalog.read_bytes())
+        data[-100] ^= 1
+        catalog.write_bytes(data)
+        running.tell(do="check")
+        if times == 1:
+            said = running.until("indexed")
+            assert ("set aside" in said["notice"], said["added"]) == (True, len(SMALL_PROJECT))
+    # On a disk that is broken it would be made anew for ever.
+    running.stop()
+    assert "indexed" not in [event["event"] for event in list(running.events.queue)]
+
+
 def test_one_repository_is_paused_and_the_others_go_on(slow: tuple[Running, SlowEncoder], tmp_path: Path) -> None:
     running, encoder = slow
     many, other = write_tree(tmp_path / "many", MANY), write_tree(tmp_path / "other", SMALL_PROJECT)
