@@ -648,7 +648,7 @@ def test_a_removed_repository_leaves_no_trace(tmp_path: Path, data: Path, models
     def traces() -> list[str]:
         return [p.name for p in data.rglob("*") if p.is_file() and marker.lower().encode() in p.read_bytes().lower()]
 
-    assert traces() == ["catalog.sqlite3"]
+    assert sorted(traces()) == ["catalog.sqlite3", "folders.json"]
     assert spencer("remove", secret, data=data).code == 0
     assert traces() == []
     assert (secret / f"{marker}File.py").exists()
