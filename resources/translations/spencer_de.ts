@@ -480,8 +480,8 @@
         <translation>Nur indizieren, solange das Gerät am Netz ist.</translation>
     </message>
     <message>
-        <source>Wait while other programs take more percent of the processor; 0 means never.</source>
-        <translation>Warten, solange andere Programme mehr Prozent des Prozessors belegen; 0 heißt nie.</translation>
+        <source>Wait while others take more of the processor than so many percent; 0 means never.</source>
+        <translation>Warten, solange andere Programme mehr als so viel Prozent des Prozessors belegen; 0 heißt nie.</translation>
     </message>
     <message>
         <source>A file that takes longer to parse is indexed as plain lines.</source>

@@ -53,7 +53,10 @@ class Settings:
     )
     pause_on_battery: bool = _setting("indexing", False, "Index only while the machine is plugged in.")
     pause_under_load: int = _setting(
-        "indexing", 0, "Wait while other programs take more percent of the processor; 0 means never.", most=99
+        "indexing",
+        0,
+        "Wait while others take more of the processor than so many percent; 0 means never.",
+        most=99,
     )
     parse_seconds: int = _setting(
         "indexing", 5, "A file that takes longer to parse is indexed as plain lines.", least=1

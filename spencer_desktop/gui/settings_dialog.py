@@ -89,6 +89,8 @@ class SettingsDialog(QDialog):
             spin = QSpinBox()
             spin.setRange(field.metadata["least"], field.metadata["most"])
             spin.setValue(value)
+            # A style sheet does not reach the line in it.
+            spin.lineEdit().setTextMargins(8, 0, 0, 0)
             control, self._read[name] = spin, spin.value
         else:
             line = QLineEdit(value)

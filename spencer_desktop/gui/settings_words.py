@@ -12,7 +12,7 @@ HELP = (
         "Settings", "What else is left out of every folder: patterns as in .gitignore, with blanks between them."
     ),
     QT_TRANSLATE_NOOP("Settings", "Index only while the machine is plugged in."),
-    QT_TRANSLATE_NOOP("Settings", "Wait while other programs take more percent of the processor; 0 means never."),
+    QT_TRANSLATE_NOOP("Settings", "Wait while others take more of the processor than so many percent; 0 means never."),
     QT_TRANSLATE_NOOP("Settings", "A file that takes longer to parse is indexed as plain lines."),
     QT_TRANSLATE_NOOP("Settings", "How the window searches unless the question says."),
     QT_TRANSLATE_NOOP("Settings", "How many answers the window shows."),

@@ -128,7 +128,9 @@ def _palette(theme: Theme) -> QPalette:
 
 def _sheet(theme: Theme) -> str:
     """What a palette cannot say."""
-    check = (resource_dir() / f"icons/check-{theme.name}.svg").as_posix()
+    check, up, down = (
+        (resource_dir() / f"icons/{name}-{theme.name}.svg").as_posix() for name in ("check", "up", "down")
+    )
     return f"""
     QLineEdit, QPlainTextEdit, QListView, QTableView {{
         border: 1px solid {theme.border}; border-radius: 6px; background: {theme.surface};
@@ -141,8 +143,30 @@ def _sheet(theme: Theme) -> str:
     }}
     QCheckBox::indicator:focus {{ border-color: {theme.accent}; }}
     QCheckBox::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent}; image: url("{check}"); }}
-    QComboBox {{ min-height: 24px; }}
-    QSpinBox {{ min-height: 24px; }}
+    QComboBox, QSpinBox {{
+        border: 1px solid {theme.border}; border-radius: 6px; padding: 3px 10px; min-height: 22px;
+        background: {theme.surface};
+    }}
+    QComboBox {{ background: {theme.raised}; }}
+    QComboBox:hover, QSpinBox:hover, QComboBox:focus, QSpinBox:focus {{ border: 1px solid {theme.accent}; }}
+    QComboBox:disabled {{ color: {theme.dim}; background: {theme.window}; }}
+    QComboBox::drop-down {{ border: none; width: 24px; }}
+    QComboBox::down-arrow {{ image: url("{down}"); width: 14px; height: 14px; }}
+    QComboBox QAbstractItemView {{ border: 1px solid {theme.border}; background: {theme.surface}; }}
+    QSpinBox::up-button, QSpinBox::down-button {{ border: none; width: 22px; subcontrol-origin: border; }}
+    QSpinBox::up-button {{ subcontrol-position: top right; margin-top: 2px; }}
+    QSpinBox::down-button {{ subcontrol-position: bottom right; margin-bottom: 2px; }}
+    QSpinBox::up-arrow {{ image: url("{up}"); width: 12px; height: 12px; }}
+    QSpinBox::down-arrow {{ image: url("{down}"); width: 12px; height: 12px; }}
+    QScrollBar {{ background: transparent; border: none; }}
+    QScrollBar:vertical {{ width: 12px; }}
+    QScrollBar:horizontal {{ height: 12px; }}
+    QScrollBar::handle {{ background: {theme.border}; border-radius: 4px; margin: 2px; }}
+    QScrollBar::handle:vertical {{ min-height: 28px; }}
+    QScrollBar::handle:horizontal {{ min-width: 28px; }}
+    QScrollBar::handle:hover {{ background: {theme.dim}; }}
+    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QTableView {{ outline: none; }}
     QTableView::item {{ padding: 4px 8px; }}
     QTableView::item:selected {{ background: {theme.selection}; color: {theme.text}; }}
@@ -150,7 +174,10 @@ def _sheet(theme: Theme) -> str:
         border: 1px solid {theme.border}; border-radius: 6px; padding: 5px 12px; background: {theme.raised};
     }}
     QToolButton[popupMode="2"] {{ padding-right: 24px; }}
-    QToolButton::menu-indicator {{ subcontrol-origin: padding; subcontrol-position: right center; right: 8px; }}
+    QToolButton::menu-indicator {{
+        subcontrol-origin: padding; subcontrol-position: right center; right: 8px;
+        image: url("{down}"); width: 14px; height: 14px;
+    }}
     QPushButton:hover, QToolButton:hover {{ border-color: {theme.accent}; }}
     QPushButton:focus, QToolButton:focus {{ border: 1px solid {theme.accent}; }}
     QPushButton:default, QPushButton#primary {{
