@@ -404,6 +404,10 @@
         <translation>geändert</translation>
     </message>
     <message>
+        <source>not encoded yet</source>
+        <translation>noch nicht kodiert</translation>
+    </message>
+    <message>
         <source>meaning {0}</source>
         <translation>Sinn {0}</translation>
     </message>

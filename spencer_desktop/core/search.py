@@ -56,7 +56,10 @@ Cancelled = Callable[[], bool]
 
 
 class Ranked(NamedTuple):
-    """A chunk in the list of answers, and what speaks for it; `cosine` and `logit` are NaN where they are not known."""
+    """A chunk in the list of answers, and what speaks for it; `cosine` and `logit` are NaN where they are not known.
+
+    `pending`: meaning counts, but the chunk is not encoded yet.
+    """
 
     row: CandidateRow
     score: float
@@ -64,6 +67,7 @@ class Ranked(NamedTuple):
     bm25: float = 0.0
     logit: float = math.nan
     place: int = 0
+    pending: bool = False
 
 
 class SearchModels(Protocol):
@@ -210,7 +214,11 @@ class Searcher:
         candidates = [_candidate(row, c, lexical.get(row.id, 0.0)) for row, c in zip(rows, cosines, strict=True)]
         rarity = inverse_frequency(found, self._index.chunk_count)
         order = rank(view, candidates, rarity, weights)
-        ranked = [Ranked(rows[i], score, cosines[i], candidates[i].lexical) for i, score in order]
+        meant = vector is not None
+        ranked = [
+            Ranked(rows[i], score, cosines[i], candidates[i].lexical, pending=meant and math.isnan(cosines[i]))
+            for i, score in order
+        ]
         notice = self._notice(vector is None and query.mode is Mode.HYBRID)
         return _places(ranked), list(known.values()), notice
 
@@ -348,7 +356,7 @@ def _hit(row: ChunkRow, ranked: Ranked) -> Hit:
 
 def _evidence(ranked: Ranked) -> Evidence:
     cosine, logit = (None if math.isnan(x) else x for x in (ranked.cosine, ranked.logit))
-    return Evidence(cosine, ranked.bm25, logit, ranked.place)
+    return Evidence(cosine, ranked.bm25, logit, ranked.place, ranked.pending)
 
 
 def _line_hit(match: LineMatch) -> Hit:

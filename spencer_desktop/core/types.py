@@ -126,12 +126,14 @@ class Evidence:
 
     `cosine` with the question, None where it is not encoded or meaning was not asked for; `bm25`, 0 where no word is
     shared; `logit` of the re-ranker, None for what it has not read; `place` before that, from 1 (0: of a pattern).
+    `pending`: meaning was asked for, but is not known yet.
     """
 
     cosine: float | None = None
     bm25: float = 0.0
     logit: float | None = None
     place: int = 0
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ class ResultDelegate(QStyledItemDelegate):
     def _reasons(self, evidence: Evidence) -> list[tuple[str, str]]:
         """(words, color): by meaning, by words, and whether it was read again."""
         found = []
+        if evidence.pending:
+            found.append((self.tr("not encoded yet"), self._theme.warning))
         if evidence.cosine is not None:
             found.append((self.tr("meaning {0}").format(f"{max(evidence.cosine, 0.0):.0%}"), self._theme.dim))
         if evidence.bm25 > 0:

@@ -128,45 +128,13 @@ def _palette(theme: Theme) -> QPalette:
 
 def _sheet(theme: Theme) -> str:
     """What a palette cannot say."""
-    check, up, down = (
-        (resource_dir() / f"icons/{name}-{theme.name}.svg").as_posix() for name in ("check", "up", "down")
-    )
-    return f"""
+    return f"""{_inputs(theme)}{_scroll_bars(theme)}
     QLineEdit, QPlainTextEdit, QListView, QTableView {{
         border: 1px solid {theme.border}; border-radius: 6px; background: {theme.surface};
     }}
     QLineEdit {{ padding: 4px 8px; min-height: 20px; }}
     QLineEdit:focus, QListView:focus, QTableView:focus, QPlainTextEdit:focus {{ border: 1px solid {theme.accent}; }}
     QLineEdit#question {{ font-size: 15pt; padding: 4px 12px; min-height: 32px; }}
-    QCheckBox::indicator {{
-        width: 16px; height: 16px; border: 1px solid {theme.dim}; border-radius: 4px; background: {theme.surface};
-    }}
-    QCheckBox::indicator:focus {{ border-color: {theme.accent}; }}
-    QCheckBox::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent}; image: url("{check}"); }}
-    QComboBox, QSpinBox {{
-        border: 1px solid {theme.border}; border-radius: 6px; padding: 3px 10px; min-height: 22px;
-        background: {theme.surface};
-    }}
-    QComboBox {{ background: {theme.raised}; }}
-    QComboBox:hover, QSpinBox:hover, QComboBox:focus, QSpinBox:focus {{ border: 1px solid {theme.accent}; }}
-    QComboBox:disabled {{ color: {theme.dim}; background: {theme.window}; }}
-    QComboBox::drop-down {{ border: none; width: 24px; }}
-    QComboBox::down-arrow {{ image: url("{down}"); width: 14px; height: 14px; }}
-    QComboBox QAbstractItemView {{ border: 1px solid {theme.border}; background: {theme.surface}; }}
-    QSpinBox::up-button, QSpinBox::down-button {{ border: none; width: 22px; subcontrol-origin: border; }}
-    QSpinBox::up-button {{ subcontrol-position: top right; margin-top: 2px; }}
-    QSpinBox::down-button {{ subcontrol-position: bottom right; margin-bottom: 2px; }}
-    QSpinBox::up-arrow {{ image: url("{up}"); width: 12px; height: 12px; }}
-    QSpinBox::down-arrow {{ image: url("{down}"); width: 12px; height: 12px; }}
-    QScrollBar {{ background: transparent; border: none; }}
-    QScrollBar:vertical {{ width: 12px; }}
-    QScrollBar:horizontal {{ height: 12px; }}
-    QScrollBar::handle {{ background: {theme.border}; border-radius: 4px; margin: 2px; }}
-    QScrollBar::handle:vertical {{ min-height: 28px; }}
-    QScrollBar::handle:horizontal {{ min-width: 28px; }}
-    QScrollBar::handle:hover {{ background: {theme.dim}; }}
-    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
-    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QTableView {{ outline: none; }}
     QTableView::item {{ padding: 4px 8px; }}
     QTableView::item:selected {{ background: {theme.selection}; color: {theme.text}; }}
@@ -176,7 +144,7 @@ def _sheet(theme: Theme) -> str:
     QToolButton[popupMode="2"] {{ padding-right: 24px; }}
     QToolButton::menu-indicator {{
         subcontrol-origin: padding; subcontrol-position: right center; right: 8px;
-        image: url("{down}"); width: 14px; height: 14px;
+        image: url("{_icon("down", theme)}"); width: 14px; height: 14px;
     }}
     QPushButton:hover, QToolButton:hover {{ border-color: {theme.accent}; }}
     QPushButton:focus, QToolButton:focus {{ border: 1px solid {theme.accent}; }}
@@ -211,3 +179,47 @@ def _sheet(theme: Theme) -> str:
     QMenu::item:selected {{ background: {theme.selection}; }}
     QToolTip {{ border: 1px solid {theme.border}; padding: 4px; }}
     """
+
+
+def _inputs(theme: Theme) -> str:
+    check, up, down = (_icon(name, theme) for name in ("check", "up", "down"))
+    return f"""
+    QCheckBox::indicator {{
+        width: 16px; height: 16px; border: 1px solid {theme.dim}; border-radius: 4px; background: {theme.surface};
+    }}
+    QCheckBox::indicator:focus {{ border-color: {theme.accent}; }}
+    QCheckBox::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent}; image: url("{check}"); }}
+    QComboBox, QSpinBox {{
+        border: 1px solid {theme.border}; border-radius: 6px; padding: 3px 10px; min-height: 22px;
+        background: {theme.surface};
+    }}
+    QComboBox {{ background: {theme.raised}; }}
+    QComboBox:hover, QSpinBox:hover, QComboBox:focus, QSpinBox:focus {{ border: 1px solid {theme.accent}; }}
+    QComboBox:disabled {{ color: {theme.dim}; background: {theme.window}; }}
+    QComboBox::drop-down {{ border: none; width: 24px; }}
+    QComboBox::down-arrow {{ image: url("{down}"); width: 14px; height: 14px; }}
+    QComboBox QAbstractItemView {{ border: 1px solid {theme.border}; background: {theme.surface}; }}
+    QSpinBox::up-button, QSpinBox::down-button {{ border: none; width: 22px; subcontrol-origin: border; }}
+    QSpinBox::up-button {{ subcontrol-position: top right; margin-top: 2px; }}
+    QSpinBox::down-button {{ subcontrol-position: bottom right; margin-bottom: 2px; }}
+    QSpinBox::up-arrow {{ image: url("{up}"); width: 12px; height: 12px; }}
+    QSpinBox::down-arrow {{ image: url("{down}"); width: 12px; height: 12px; }}
+    """
+
+
+def _scroll_bars(theme: Theme) -> str:
+    return f"""
+    QScrollBar {{ background: transparent; border: none; }}
+    QScrollBar:vertical {{ width: 12px; }}
+    QScrollBar:horizontal {{ height: 12px; }}
+    QScrollBar::handle {{ background: {theme.border}; border-radius: 4px; margin: 2px; }}
+    QScrollBar::handle:vertical {{ min-height: 28px; }}
+    QScrollBar::handle:horizontal {{ min-width: 28px; }}
+    QScrollBar::handle:hover {{ background: {theme.dim}; }}
+    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+    """
+
+
+def _icon(name: str, theme: Theme) -> str:
+    return (resource_dir() / f"icons/{name}-{theme.name}.svg").as_posix()

@@ -465,7 +465,10 @@ def test_what_is_not_encoded_yet_is_found_by_text_and_said(index: Index) -> None
     pieces = [chunk(f"piece {n}", n + 1) for n in range(1233)]
     put(index, repository_r(index), patch("new.py", "zebra"), patch("bulk.py", *pieces))
     assert notice(index) == "1,234 pieces of code are not encoded yet and are found by text only"
-    assert "new.py" in paths(answer(index, "zebra"))
+    (new,) = (hit for hit in answer(index, "zebra") if hit.path == "new.py")
+    assert (new.evidence.cosine, new.evidence.pending) == (None, True)
+    assert not any(hit.evidence.pending for hit in answer(index, "parse a date") if hit.path == "app/dates.py")
+    assert not any(hit.evidence.pending for hit in answer(index, "zebra", mode=Mode.LEXICAL))
 
 
 def test_vectors_of_another_pack(index: Index, tmp_path: Path) -> None:
