@@ -28,6 +28,7 @@ from spencer_desktop.core.pack import (
     TOKENIZER,
     WEIGHTS,
     ConfidenceCurve,
+    manifest_sha256,
     open_pack,
 )
 from spencer_desktop.core.text import query_text
@@ -209,6 +210,7 @@ def write_manifest(
         "licences": [dict(entry) for entry in spec.licences],
         "figures": dict(figures),
     }
+    manifest["sha256"] = manifest_sha256(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     open_pack(folder).verify()
 

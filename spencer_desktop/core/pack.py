@@ -1,7 +1,8 @@
 """Read and verify a model pack: a folder with a manifest, a tokenizer and single-file ONNX graphs.
 
 A pack is hostile until its bytes agree with its manifest. No byte of a tokenizer or a graph is parsed before its size
-and SHA-256 have been checked, and graphs that keep weights in other files are refused.
+and SHA-256 have been checked, and graphs that keep weights in other files are refused. The manifest names its own
+SHA-256, too, which says nothing of who made it, but that it is as it was made.
 """
 
 from __future__ import annotations
@@ -160,6 +161,12 @@ def open_pack(directory: Path) -> Pack:
     return Pack(directory, _parse(directory, raw))
 
 
+def manifest_sha256(manifest: Mapping[str, Any]) -> str:
+    """The entry `sha256` of a manifest: of all others, in hex, whatever their order and however they are laid out."""
+    entries = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(entries, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
 def _parse(directory: Path, raw: Any) -> Manifest:
     if not isinstance(raw, dict):
         raise _damaged(directory, "its manifest is not a JSON object")
@@ -168,6 +175,8 @@ def _parse(directory: Path, raw: Any) -> Manifest:
             f"The model pack at {directory} has format {raw.get('format')!r}; this program reads format {FORMAT}",
             hint="Install a pack made for this version, or a newer version of the program.",
         )
+    if raw.get("sha256") != manifest_sha256(raw):
+        raise _damaged(directory, "its manifest does not have the SHA-256 that it names")
     try:
         manifest = _manifest(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from spencer_desktop.core.pack import (
 )
 from spencer_desktop.core.resources import resource_dir
 from spencer_desktop.core.types import Stage
-from tests.core.tiny_pack import make_pack, write_manifest
+from tests.core.tiny_pack import make_pack, write_manifest, write_sealed
 
 FILES = [TOKENIZER, CODE_ENCODER, QUERY_ENCODER, RERANKER]
 
@@ -113,6 +114,24 @@ def test_a_manifest_that_is_none(pack: Path, data: bytes) -> None:
     assert "its manifest is not" in refusal(pack)
 
 
+def test_no_changed_byte_of_a_manifest_goes_unnoticed(pack: Path) -> None:
+    whole, chance = (pack / MANIFEST).read_bytes(), random.Random(1)
+    before = open_pack(pack).manifest
+    refused = 0
+    for _ in range(400):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        (pack / MANIFEST).write_bytes(data)
+        try:
+            # White space may become other white space.
+            assert open_pack(pack).manifest == before
+        except UserError:
+            refused += 1
+    assert refused > 300
+    (pack / MANIFEST).write_text(json.dumps({k: v for k, v in json.loads(whole).items() if k != "sha256"}))
+    assert "does not have the SHA-256" in refusal(pack)
+
+
 def test_a_huge_manifest_is_not_read(pack: Path) -> None:
     with (pack / MANIFEST).open("ab") as file:
         file.write(b" " * (1 << 20))
@@ -158,7 +177,7 @@ def test_a_manifest_with_a_wrong_entry(pack: Path, change: dict[str, Any]) -> No
 def test_a_manifest_without_an_entry(pack: Path, key: str) -> None:
     manifest = json.loads((pack / MANIFEST).read_bytes())
     del manifest[key]
-    (pack / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    write_sealed(pack, manifest)
     assert f"lacks or garbles '{key}'" in refusal(pack)
 
 
@@ -166,7 +185,7 @@ def test_a_manifest_without_an_entry(pack: Path, key: str) -> None:
 def test_a_file_that_no_pack_has_is_not_opened(pack: Path, name: str) -> None:
     manifest = json.loads((pack / MANIFEST).read_bytes())
     manifest["files"][name] = {"sha256": "0" * 64, "size": 1}
-    (pack / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    write_sealed(pack, manifest)
     assert f"lists an unknown file, {name!r}" in refusal(pack)
 
 
@@ -174,14 +193,14 @@ def test_a_file_that_no_pack_has_is_not_opened(pack: Path, name: str) -> None:
 def test_a_manifest_without_a_needed_file(pack: Path, name: str) -> None:
     manifest = json.loads((pack / MANIFEST).read_bytes())
     del manifest["files"][name]
-    (pack / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    write_sealed(pack, manifest)
     assert f"does not list {name}" in refusal(pack)
 
 
 def test_a_file_of_absurd_size_is_not_read(pack: Path) -> None:
     manifest = json.loads((pack / MANIFEST).read_bytes())
     manifest["files"][RERANKER]["size"] = 1 << 40
-    (pack / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    write_sealed(pack, manifest)
     assert "larger than 2 GiB" in refusal(pack)
 
 

@@ -14,7 +14,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 
-from spencer_desktop.core.pack import CODE_ENCODER, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER
+from spencer_desktop.core.pack import CODE_ENCODER, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER, manifest_sha256
 
 DIMENSION = 3
 WORDS = ["[CLS]", "[SEP]", "[UNK]", *(f"w{n}" for n in range(100))]
@@ -59,7 +59,13 @@ def write_manifest(folder: Path, **changes: Any) -> None:
         "licences": [{"name": "tiny", "licence": "Apache-2.0"}],
         "figures": {},
     } | changes
-    (folder / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    write_sealed(folder, manifest)
+
+
+def write_sealed(folder: Path, manifest: dict[str, Any]) -> None:
+    """Whatever is in it: one that names its own hash."""
+    sealed = {**manifest, "sha256": manifest_sha256(manifest)}
+    (folder / MANIFEST).write_text(json.dumps(sealed), "utf-8")
 
 
 def graph_of(nodes: list[Any], constants: dict[str, list[int]], inputs: list[str], shape: list[Any]) -> bytes:

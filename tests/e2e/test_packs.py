@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from spencer_desktop.core.pack import CODE_ENCODER, MANIFEST, QUERY_ENCODER, RERANKER, TOKENIZER
-from tests.core.tiny_pack import DIMENSION, encoder_graph, graph_of, make_pack, write_manifest
+from tests.core.tiny_pack import DIMENSION, encoder_graph, graph_of, make_pack, write_manifest, write_sealed
 from tests.e2e.harness import POSIX, spencer, write_settings
 from tests.fakes import write_tree
 
@@ -60,7 +60,7 @@ def list_file(name: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_text())
         manifest["files"][name] = {"sha256": "0" * 64, "size": 1}
-        (folder / MANIFEST).write_text(json.dumps(manifest))
+        write_sealed(folder, manifest)
 
     return change
 
