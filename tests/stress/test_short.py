@@ -1,0 +1,34 @@
+"""The long commands of this folder, cut short: that they run, and find nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import POSIX, PROJECT
+
+
+def run(module: str, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"tests.stress.{module}", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_no_flipped_byte_gives_a_wrong_answer() -> None:
+    found = run("flips", "--changes", "150", "--seed", "7")
+    assert found["detected"] > 100
+    assert found["detected"] + found.get("harmless", 0) == 150
+
+
+@POSIX
+@pytest.mark.timeout(120)
+def test_kills_leave_what_a_clean_run_leaves() -> None:
+    found = run("kills", "--kills", "3", "--seed", "7")
+    assert found["kills"] >= 3
+    assert found["failures"] == []
