@@ -17,7 +17,7 @@ import apsw
 import numpy as np
 
 from spencer_desktop.core.conditions import array, below, in_scope
-from spencer_desktop.core.database import open_database, snapshot, transaction, translated
+from spencer_desktop.core.database import is_immutable, open_database, snapshot, transaction, translated
 from spencer_desktop.core.rows import EVERYTHING, ROOT, CandidateRow, ChunkRow, FileRow, Repository, Scope, SkippedRow
 from spencer_desktop.core.text import code_header, content_digest, terms
 from spencer_desktop.core.types import Chunk, FilePatch, Floats, Ids
@@ -45,6 +45,11 @@ class Catalog:
 
     def close(self) -> None:
         self._db.close()
+
+    @property
+    def immutable(self) -> bool:
+        """Whether it was opened where nothing can be written: what is written after all is not seen."""
+        return is_immutable(self._db)
 
     def transaction(self) -> AbstractContextManager[None]:
         """One atomic change; every writing method below must run inside one."""

@@ -20,6 +20,8 @@ from spencer_desktop.core.errors import EnvironmentFault, UserError
 
 _BUSY_MS = 10_000
 _CHECKSUM_VFS, _CHECKSUM_BYTES = "cksmvfs", 8
+# A reader, too, needs a few pages of shared memory beside the file.
+_NO_ROOM_BESIDE = (apsw.SQLITE_IOERR_SHMOPEN, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_SHMMAP)
 _NOT_WHAT_WAS_WRITTEN = {
     apsw.SQLITE_IOERR_DATA: "a checksum is wrong",
     apsw.SQLITE_IOERR_SHORT_READ: "the file is too short",
@@ -59,6 +61,11 @@ def _opened(path: Path, writable: bool) -> apsw.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_immutable(connection: apsw.Connection) -> bool:
+    """Whether what others write is not seen through it."""
+    return bool(connection.open_flags & apsw.SQLITE_OPEN_URI)
 
 
 @contextmanager
@@ -111,7 +118,7 @@ def translated(path: Path) -> Iterator[None]:
             f"The index at {path} is busy in another process", hint="Try again when the other `spencer` has finished."
         ) from error
     except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
-        code = getattr(error, "extendedresult", 0)
+        code = _code(error)
         if isinstance(error, apsw.IOError) and code not in _NOT_WHAT_WAS_WRITTEN:
             raise EnvironmentFault(
                 f"The index at {path} cannot be read or written ({error})",
@@ -121,6 +128,11 @@ def translated(path: Path) -> Iterator[None]:
             f"The index at {path} is damaged ({_NOT_WHAT_WAS_WRITTEN.get(code, error)})",
             hint="Run `spencer doctor --repair`: it is set aside, and made again from your files.",
         ) from error
+
+
+def _code(error: apsw.Error) -> int:
+    """SQLite's extended code of an error; 0 for one that is not SQLite's."""
+    return int(getattr(error, "extendedresult", 0))
 
 
 @cache
@@ -146,8 +158,11 @@ def _connect(path: Path, writable: bool) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
         connection.execute("SELECT count(*) FROM sqlite_schema")
         return connection
-    except (apsw.CantOpenError, apsw.ReadOnlyError):
-        # In a read-only folder a WAL database opens only as immutable, which is safe while no WAL file holds changes.
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.FullError, apsw.IOError) as error:
+        # In a read-only folder, or on a full disk, a WAL database opens only as immutable, which is safe while no WAL
+        # file holds changes.
+        if isinstance(error, apsw.IOError) and _code(error) not in _NO_ROOM_BESIDE:
+            raise
         if not path.exists() or _has_changes_waiting(path):
             raise
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

@@ -63,7 +63,7 @@ class Index:
             if not writable and not has_catalog(directory):
                 raise UserError(f"Nothing is indexed in {directory} yet", hint="Run `spencer index FOLDER` first.")
             self.catalog = Catalog(directory / CATALOG, writable=writable)
-            self._file = _identity(directory / CATALOG)
+            self._file = self._identity()
         except BaseException:
             self._release()
             raise
@@ -163,8 +163,17 @@ class Index:
 
     @property
     def replaced(self) -> bool:
-        """Whether another catalogue stands where this one was opened."""
-        return self._file != _identity(self.directory / CATALOG)
+        """Whether another catalogue may stand where this one was opened."""
+        return self._file != self._identity()
+
+    def _identity(self) -> tuple[int, ...] | None:
+        """Of the catalogue's file; one that is read as if nobody wrote it is another as soon as somebody did."""
+        try:
+            status = (self.directory / CATALOG).stat()
+        except OSError:
+            return None
+        found = (status.st_dev, status.st_ino)
+        return (*found, status.st_size, status.st_mtime_ns) if self.catalog.immutable else found
 
     def adopt_space(self) -> None:
         """Drop vectors that another pack's encoder made; they cannot be compared with this one's."""
@@ -351,14 +360,6 @@ def begin_anew(directory: Path) -> tuple[Path, list[tuple[Path, str]]]:
         return aside, [(Path(folder["root"]), str(folder["name"])) for folder in folders]
     except (OSError, ValueError, KeyError, TypeError):
         return aside, []
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _limits_key(repository: Repository) -> str:

@@ -58,7 +58,8 @@ class World:
             files = sorted(self.root.rglob("*.py"))
             file = self._chance.choice(files)
             what = self._chance.random()
-            if what < 0.5 or len(files) < _FILES // 2:
+            # About as many as there were: more than are asked for would leave it to chance which of equals are answers.
+            if len(files) < _FILES // 2 or (what < 0.5 and len(files) < 2 * _FILES):
                 self._write(self.root)
             elif what < 0.7:
                 file.unlink()
@@ -76,14 +77,14 @@ class World:
                 # It was through before its time had come: what remains is to do it again.
                 seconds = time.monotonic() - began
             self.check()
-        process = self._start(*arguments)
+        process = self.start(*arguments)
         _, err = process.communicate()
         # A run that was killed after its end has forgotten the folder already.
         if process.returncode and "No repository" not in err:
             raise RuntimeError(err)
 
     def _killed(self, seconds: float, *arguments: str | Path) -> bool:
-        process = self._start(*arguments)
+        process = self.start(*arguments)
         try:
             process.communicate(timeout=self._chance.uniform(0.2, 1.05) * seconds)
         except subprocess.TimeoutExpired:
@@ -93,7 +94,7 @@ class World:
             return True
         return False
 
-    def _start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         told = json.dumps({"pause": _PAUSE, "log": str(self._log)})
         command = [sys.executable, "-m", "tests.e2e.runner", told, "--data-dir", self.data, *arguments]
         pipe = subprocess.PIPE
@@ -101,14 +102,13 @@ class World:
 
     def check(self) -> None:
         if (self.data / CATALOG).exists():
-            if (found := sql(self.data, "PRAGMA integrity_check")) != [("ok",)]:
-                raise RuntimeError(f"damaged: {found}")
             with _engine(self.data) as engine:
+                if problems := engine.reader.catalog.check():
+                    raise RuntimeError(f"damaged: {problems}")
                 list(engine.search(Query(_QUESTIONS[0])))
 
-    def differences(self) -> list[str]:
-        """In what this index differs from one that is made from nothing."""
-        fresh = self.data.with_name("fresh")
+    def differences(self, fresh: Path) -> list[str]:
+        """In what this index differs from one that is made from nothing in the folder `fresh`."""
         shutil.rmtree(fresh, ignore_errors=True)
         with _engine(fresh) as engine:
             engine.index([self.root])
@@ -161,7 +161,7 @@ def main() -> int:
                 world.run("index", world.other)
                 world.run("remove", world.other)
             rounds += 1
-            if different := world.differences():
+            if different := world.differences(Path(folder) / "fresh"):
                 failures.append({"round": rounds, "parts": different})
     seconds = round(time.monotonic() - began)
     print(json.dumps({"kills": world.kills, "rounds": rounds, "failures": failures, "seconds": seconds}))

@@ -32,3 +32,13 @@ def test_kills_leave_what_a_clean_run_leaves() -> None:
     found = run("kills", "--kills", "3", "--seed", "7")
     assert found["kills"] >= 3
     assert found["failures"] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems in memory are made by Linux's tools")
+@pytest.mark.timeout(120)
+def test_a_full_disk_damages_nothing() -> None:
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespace of its own is allowed here")
+    found = run("full_disk", "--rounds", "1", "--step", "40960", "--seed", "7")
+    assert found["full"] > 0
+    assert (found["through"], found["wrong"]) == (1, [])
