@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.settings import Settings, load_settings
 from spencer_desktop.core.types import Floats
 from spencer_desktop.gui.service_process import service_command
+
+# The packages of this environment: tens of thousands of files.
+INSTALLED = Path(np.__file__).parents[1]
 
 
 def settings_in(data: Path) -> Settings:
@@ -76,3 +80,18 @@ def fill(data: Path, roots: Sequence[Path]) -> int:
         engine.models.__dict__["code_encoder"] = _AnyVectors(engine.models.pack.manifest.dimension)
         engine.index(list(roots))
         return engine.reader.chunk_count
+
+
+def copy_python(sources: Sequence[Path], root: Path, files: int) -> None:
+    """The first so many Python files below the sources, where they stand."""
+    left = files
+    for source in [source.resolve() for source in sources]:
+        for file in sorted(source.rglob("*.py")):
+            if left == 0:
+                return
+            if "site-packages" in file.relative_to(source).parts or not file.stat().st_size:
+                continue
+            place = root / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
+            left -= 1

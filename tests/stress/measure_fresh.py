@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ import numpy as np
 
 from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.types import Mode, Query
-from tests.stress.indexing import Service, fill, settings_in
+from tests.stress.indexing import Service, copy_python, fill, settings_in
 
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 60.0
@@ -115,21 +114,6 @@ def _quantile(found: list[float], share: float) -> float:
     return round(float(np.quantile(found, share)), 3)
 
 
-def _copy(sources: list[Path], root: Path, files: int) -> None:
-    """The first so many Python files below the sources, where they stand."""
-    left = files
-    for source in sources:
-        for file in sorted(source.rglob("*.py")):
-            if left == 0:
-                return
-            if "site-packages" in file.relative_to(source).parts or not file.stat().st_size:
-                continue
-            place = root / file.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
-            left -= 1
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("save", "branch"))
@@ -143,7 +127,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root, data = Path(folder, "project"), Path(folder, "data")
-        _copy([source.resolve() for source in given.sources], root, given.copied)
+        copy_python(given.sources, root, given.copied)
         fill(data, [root])
         print(json.dumps({"save": save, "branch": branch}[given.part](root, data, given)))
 

@@ -42,3 +42,9 @@ def test_a_full_disk_damages_nothing() -> None:
     found = run("full_disk", "--rounds", "1", "--step", "40960", "--seed", "7")
     assert found["full"] > 0
     assert (found["through"], found["wrong"]) == (1, [])
+
+
+def test_what_nobody_would_write_crashes_nothing() -> None:
+    found = run("fuzz", "--minutes", "0.1", "--seed", "7", "--sources", str(PROJECT / "spencer_desktop"))
+    assert set(found["executions"]) == {"chunker", "question", "ignore", "manifest"}
+    assert min(found["executions"].values()) > 10
