@@ -17,7 +17,7 @@ import numpy as np
 
 from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
 from spencer_desktop.core.database import DamagedIndex
-from spencer_desktop.core.errors import SpencerError
+from spencer_desktop.core.errors import SpencerError, UserError
 from spencer_desktop.core.files import UNREADABLE, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file, walk
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.rows import ROOT, FileRow, Repository, SkippedRow
@@ -168,10 +168,17 @@ class Indexer:
         skipped = {f.path: SkippedRow(f.reason, -1, -1) for f in found if isinstance(f, SkippedFile)}
         # A folder on the way that is left out takes with it all that is below.
         places = _outermost({*within, *(path for path in skipped if path.endswith("/"))})
+        known = self._index.catalog.files(repository.id, places)
+        if known and not found and ROOT in places and not self._cancelled():
+            # What is left of a drive that is not there is an empty folder.
+            raise UserError(
+                f"The folder is empty, and {len(known):,} of its files are indexed: they stay so.",
+                hint=f"Mount what belongs there, or forget it: spencer remove {repository.name}",
+            )
         return _Pass(
             repository,
             entries=[f for f in found if isinstance(f, FileEntry)],
-            known=self._index.catalog.files(repository.id, places),
+            known=known,
             skipped_before=self._index.catalog.skipped(repository.id, places),
             skipped=skipped,
             same_limits=same_limits,

@@ -341,6 +341,24 @@ def test_a_file_that_vanishes_is_forgotten(world: World, monkeypatch: pytest.Mon
     assert world.texts() == {}
 
 
+def test_a_folder_that_is_empty_all_at_once_may_be_a_drive_that_is_not_there(world: World) -> None:
+    world.write(SMALL_PROJECT)
+    world.run()
+    before = world.texts()
+    away = world.root.with_name("away")
+    world.root.rename(away)
+    world.root.mkdir()
+    report = world.run()
+    assert (report.removed, len(report.faults)) == (0, 1)
+    assert f"{len(before)} of its files are indexed: they stay so" in report.faults[0]
+    assert "spencer remove" in report.faults[0]
+    assert world.texts() == before
+    world.root.rmdir()
+    away.rename(world.root)
+    report = world.run()
+    assert (report.faults, report.unchanged, report.encoded) == ([], len(before), 0)
+
+
 def test_a_folder_that_is_gone_is_a_fault_and_its_index_stays(world: World, tmp_path: Path) -> None:
     world.write({"a.txt": "text\n"})
     world.run()
