@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -106,6 +107,7 @@ class Watcher:
         for root in roots:
             if root not in self._watches:
                 self._begin(root)
+        self._prove()
 
     @property
     def polled(self) -> Mapping[Path, str]:
@@ -137,9 +139,7 @@ class Watcher:
         watch, reason = None, NETWORK_DRIVE if _on_network(root) else ""
         if not reason:
             try:
-                watch = self._running().schedule(
-                    _Hints(root, self.note, everything=self._everything), str(root), recursive=True
-                )
+                watch = self._scheduled(root)
             except OSError as error:
                 reason = LIMIT_REACHED if error.errno in _LIMITS else f"it cannot be watched ({error.strerror})"
         with self._wake:
@@ -149,6 +149,36 @@ class Watcher:
                 self._polled[root] = reason
             self._note(root, ROOT)
             self._wake.notify()
+
+    def _scheduled(self, root: Path) -> ObservedWatch:
+        observer = self._running()
+        hints = _Hints(root, self.note, everything=self._everything)
+        watch = observer.schedule(hints, str(root), recursive=True)
+        try:
+            self._probe(observer)
+        except OSError:
+            observer.unschedule(watch)
+            raise
+        return watch
+
+    def _probe(self, observer: BaseObserver) -> None:
+        """OSError where no further folder can be watched.
+
+        Watchdog passes over such folders, unless it is the very one that was asked for.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            observer.unschedule(observer.schedule(FileSystemEventHandler(), folder))
+
+    def _prove(self) -> None:
+        """Folders that were made since may be too many; whose they are nobody says."""
+        if self._observer is None:
+            return
+        try:
+            self._probe(self._observer)
+        except OSError:
+            with self._wake:
+                self._polled.update({root: LIMIT_REACHED for root, watch in self._watches.items() if watch})
+                self._wake.notify()
 
     def _forget(self, root: Path) -> None:
         with self._wake:

@@ -221,6 +221,33 @@ def test_where_the_system_watches_no_more_folders_they_are_polled(
     assert watcher.polled == {}
 
 
+class _NarrowObserver(Observer):  # type: ignore[misc, valid-type]
+    """Watches no more from a certain moment on, but says nothing of folders below those that were asked for."""
+
+    full = False
+
+    def schedule(self, event_handler: Any, path: str, *, recursive: bool = False, **options: Any) -> Any:
+        if self.full and not recursive:
+            raise OSError(errno.ENOSPC, "inotify watch limit reached")
+        return super().schedule(event_handler, path, recursive=recursive, **options)
+
+
+def test_folders_that_are_watched_in_part_are_polled(start: Start, heard: Heard, tmp_path: Path) -> None:
+    first, second = (write_tree(tmp_path / name, {"a.py": "1"}) for name in ("first", "second"))
+    observer = _NarrowObserver()
+    watcher = start(first, make_observer=lambda: observer)
+    assert watcher.polled == {}
+    observer.full = True
+    watcher.watch([first])
+    assert watcher.polled == {first: LIMIT_REACHED}, "a folder that was made since may not be watched"
+    watcher.watch([first, second])
+    assert watcher.polled == {first: LIMIT_REACHED, second: LIMIT_REACHED}
+    watcher.watch([])
+    observer.full = False
+    watcher.watch([first])
+    assert watcher.polled == {}
+
+
 def test_a_folder_on_another_machine_is_polled(
     start: Start, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

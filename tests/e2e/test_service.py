@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +17,9 @@ from spencer_desktop.core.engine import Engine
 from spencer_desktop.core.settings import load_settings
 from spencer_desktop.core.watch_note import read_note
 from spencer_desktop.core.watching import Watcher
-from spencer_desktop.service import Service
 from tests.e2e.harness import PackedFakes, engine_with
+from tests.e2e.running import Running
 from tests.fakes import SMALL_PROJECT, write_tree
-
-
-class Running:
-    """A service in a thread, spoken to as a window would."""
-
-    def __init__(
-        self,
-        open_engine: Callable[[], Engine],
-        waits: Callable[[], bool] = lambda: False,
-        watch: Callable[..., Watcher] | None = None,
-    ) -> None:
-        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._lines: queue.Queue[str] = queue.Queue()
-        self.service = Service(open_engine, self.events.put, waits, watch)
-        self._thread = threading.Thread(target=lambda: self.service.serve(iter(self._lines.get, "")))
-        self._thread.start()
-
-    def tell(self, line: str | None = None, **command: Any) -> None:
-        self._lines.put(line if line is not None else json.dumps(command))
-
-    def until(self, kind: str) -> dict[str, Any]:
-        """The next event of a kind; those before it are dropped."""
-        while (event := self.events.get(timeout=30))["event"] != kind:
-            pass
-        return event
-
-    def stop(self) -> None:
-        self._lines.put("")
-        self._thread.join(30)
-        assert not self._thread.is_alive()
 
 
 @pytest.fixture

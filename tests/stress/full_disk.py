@@ -49,7 +49,7 @@ def attempt(step: int, rounds: int, chance: random.Random) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         disk = Path(folder) / "disk"
         disk.mkdir()
-        _mount(disk, _LARGE)
+        mount(disk, _LARGE)
         world = World(Path(folder), chance)
         world.data = disk / "data"
         try:
@@ -60,14 +60,14 @@ def attempt(step: int, rounds: int, chance: random.Random) -> dict[str, Any]:
                 while not done:
                     free += step
                     world.edit()
-                    _mount(disk, _used(disk) + free, again=True)
+                    mount(disk, _used(disk) + free, again=True)
                     code, said = _index(world)
                     done = code == 0
                     failed, through = failed + (not done), through + done
                     if not done and (code != 2 or not any(words in said for words in _SAID)):
                         wrong.append(f"{free} bytes: exit code {code}, {said[-300:]}")
                     wrong += [f"{free} bytes: {fault}" for fault in _faults(world)]
-                    _mount(disk, _LARGE, again=True)
+                    mount(disk, _LARGE, again=True)
                     if (code := _index(world)[0]) != 0:
                         wrong.append(f"{free} bytes: with the space given back, exit code {code}")
                     wrong += [f"{free} bytes: {part} differ" for part in world.differences(Path(folder) / "fresh")]
@@ -90,7 +90,8 @@ def _index(world: World) -> tuple[int, str]:
     return process.returncode, said
 
 
-def _mount(place: Path, size: int, *, again: bool = False) -> None:
+def mount(place: Path, size: int, *, again: bool = False) -> None:
+    """A file system in memory at a folder; `again`: the one that is there gets another size."""
     options = f"{'remount,' if again else ''}size={size // _BLOCK * _BLOCK}"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
 

@@ -120,8 +120,8 @@ def _engine(data: Path) -> Engine:
     return engine_with(PackedFakes(), settings_in(data))
 
 
-def state(data: Path) -> dict[str, Any]:
-    """All that an index holds and answers, without what a rebuild changes."""
+def state(data: Path, *, answers: bool = True) -> dict[str, Any]:
+    """All that an index holds and (where wanted) answers, without what a rebuild changes."""
     of_chunks = "FROM chunk c JOIN file f ON f.id = c.file_id JOIN content t ON t.id = c.content_id"
     what = "f.path, c.start_line, c.end_line, c.kind, c.symbol, c.doc, t.digest, t.header, t.text"
     vectors = "SELECT DISTINCT t.digest, v.data FROM chunk c JOIN content t ON t.id = c.content_id"
@@ -134,7 +134,7 @@ def state(data: Path) -> dict[str, Any]:
     }
     with _engine(data) as engine:
         found["names"] = [str(r.root) for r in engine.registered()]
-        for question in _QUESTIONS:
+        for question in _QUESTIONS if answers else ():
             for mode in Mode:
                 *_, last = engine.search(Query(question, limit=200, mode=mode))
                 # Ties may fall either way.
