@@ -60,6 +60,12 @@ class Service:
                 return event
         raise RuntimeError("the service has ended")
 
+    def drain(self) -> None:
+        """Reads events that nobody waits for, until it ends: else its pipe would be full in the end."""
+        assert self._process.stdout is not None
+        for _ in self._process.stdout:
+            pass
+
 
 class _AnyVectors:
     """Unit vectors that mean nothing, at once: where only their number counts."""
