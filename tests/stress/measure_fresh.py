@@ -31,11 +31,13 @@ _PATIENCE_SECONDS = 60.0
 
 def save(root: Path, data: Path, given: argparse.Namespace) -> dict[str, Any]:
     chance = random.Random(given.seed)
-    files = sorted(root.rglob("*.py"))
     text, vector = [], []
     with Service(data) as service, Engine.open(settings_in(data)) as engine:
         service.tell(do="index", paths=[])
         service.until("indexed", asked=False)
+        # What is left out, as generated files are, is never found.
+        (repository,) = engine.registered()
+        files = [root / path for path in engine.reader.catalog.files(repository.id)]
         for n in range(given.saves):
             name = f"probe_{n}_{chance.randrange(10**9)}"
             with chance.choice(files).open("a", encoding="utf-8") as file:
@@ -120,7 +122,7 @@ def main() -> None:
     parser.add_argument(
         "--sources", type=Path, nargs="+", default=[Path(np.__file__).parents[1]], help="what is copied"
     )
-    parser.add_argument("--copied", type=int, default=4_500, help="how many of their Python files")
+    parser.add_argument("--copied", type=int, default=2_000, help="how many of their Python files")
     parser.add_argument("--saves", type=int, default=40)
     parser.add_argument("--files", type=int, default=2_000, help="how many change at once")
     parser.add_argument("--seed", type=int, default=1)

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("part", choices=("latency", "start", "idle", "use", "one-start", "empty-start"))
     parser.add_argument("--data", type=Path, help="where the index is kept")
     parser.add_argument("--sources", type=Path, nargs="*", default=[Path(os.__file__).parent], help="what is indexed")
-    parser.add_argument("--copied", type=int, default=4_500, help="files in the index of the part start")
+    parser.add_argument("--copied", type=int, default=2_000, help="files in the index of the part start")
     parser.add_argument("--actions", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
