@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 _LEAST = 19
+_TRIES, _BETWEEN_TRIES = 3, 0.11
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 
@@ -36,6 +38,13 @@ def step_back() -> None:
 def stay_back() -> None:
     """In a session of its own, begun by a process that has stepped back."""
     # Linux shares the processor among sessions first, and only then, in each of them, by what `nice` says.
-    if sys.platform == "linux" and os.getpriority(os.PRIO_PROCESS, 0) == _LEAST:
-        with suppress(OSError):
-            _AUTOGROUP.write_text(str(_LEAST))
+    if sys.platform != "linux" or os.getpriority(os.PRIO_PROCESS, 0) != _LEAST:
+        return
+    with suppress(OSError):
+        for _ in range(_TRIES):
+            try:
+                _AUTOGROUP.write_text(str(_LEAST))
+                return
+            except BlockingIOError:
+                # Of all processes together it takes one such wish in a tenth of a second.
+                time.sleep(_BETWEEN_TRIES)
