@@ -237,10 +237,12 @@ class Service:
     def _check(self, engine: Engine) -> None:
         if time.monotonic() - self._repaired < _BETWEEN_REPAIRS:
             return
+        # Before: one that fails is not tried again at once either.
+        before, self._repaired = self._repaired, time.monotonic()
         report = engine.repair(progress=self._progress(), cancelled=self._cancelled)
         if report is None:
+            self._repaired = before
             return
-        self._repaired = time.monotonic()
         self._say({"event": "indexed", "asked": False, **asdict(report)})
         if report.stopped:
             self._tell(lambda: self._queue(_EVERYTHING, first=True))
@@ -265,11 +267,8 @@ class Service:
         if (polled := dict(self._watcher.polled)) != self._polled:
             write_note(engine.settings.data_dir, polled)
             if polled or self._polled:
-                self._say_polled(polled)
+                self._say({"event": "watching", "polled": {str(root): why for root, why in polled.items()}})
             self._polled = polled
-
-    def _say_polled(self, polled: dict[Path, str]) -> None:
-        self._say({"event": "watching", "polled": {str(root): why for root, why in polled.items()}})
 
     def _say_working(self) -> None:
         if not self._working:

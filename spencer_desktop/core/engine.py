@@ -92,7 +92,8 @@ class Engine:
     ) -> IndexReport | None:
         """Proves the whole index. Where it is damaged it is set aside, and all of it made anew; else None."""
         try:
-            problems = self._reader.catalog.check()
+            with self._reading():
+                problems = self._reader.catalog.check()
         except DamagedIndex as error:
             problems = [str(error)]
         return self._anew("; ".join(problems), [], (), progress, cancelled) if problems else None

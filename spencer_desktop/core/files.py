@@ -125,13 +125,18 @@ class _Reach:
 
     def __init__(self, within: Collection[str]) -> None:
         self._within = frozenset(within)
-        self._ways = {place[: n + 1] for place in self._within for n, letter in enumerate(place) if letter == "/"}
+        self._ways = {way for place in self._within for way in (place, *folders_above(place))}
 
     def wants(self, shown: str) -> bool:
         return shown in self._within
 
     def leads(self, shown: str) -> bool:
         return shown in self._ways
+
+
+def folders_above(path: str) -> list[str]:
+    """The folders that a file or folder below a root lies in: the root first; none for the root itself."""
+    return [ROOT, *(path[: n + 1] for n, letter in enumerate(path[:-1]) if letter == "/")] if path else []
 
 
 def discover_root(path: Path) -> Path:

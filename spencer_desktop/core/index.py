@@ -130,7 +130,6 @@ class Index:
     def register(self, root: Path, name: str) -> None:
         with self.catalog.transaction():
             self.catalog.add_repository(root, name)
-        self.note_folders()
 
     def note_folders(self) -> None:
         """Write beside the catalogue which folders are registered, for the day when it is damaged."""

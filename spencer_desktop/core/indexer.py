@@ -18,7 +18,16 @@ import numpy as np
 from spencer_desktop.core.chunk_worker import ChunkResult, ChunkWorker
 from spencer_desktop.core.database import DamagedIndex
 from spencer_desktop.core.errors import SpencerError, UserError
-from spencer_desktop.core.files import UNREADABLE, VANISHED, FileContent, FileUnavailable, WalkLimits, read_file, walk
+from spencer_desktop.core.files import (
+    UNREADABLE,
+    VANISHED,
+    FileContent,
+    FileUnavailable,
+    WalkLimits,
+    folders_above,
+    read_file,
+    walk,
+)
 from spencer_desktop.core.index import Index
 from spencer_desktop.core.rows import ROOT, FileRow, Repository, SkippedRow
 from spencer_desktop.core.text import MAX_CODE_CHARS
@@ -287,18 +296,12 @@ def _patch(content: FileContent, result: ChunkResult, known: FileRow | None) -> 
 
 def _outermost(places: Collection[str]) -> frozenset[str]:
     """Those that lie in no other."""
-    return frozenset(p for p in places if not any(p[:n] in places for n in _ends_of_folders(p)))
-
-
-def _ends_of_folders(path: str) -> list[int]:
-    """The lengths of what leads to `path`: of the root, and of each folder that it lies in."""
-    return [0, *(n + 1 for n, letter in enumerate(path[:-1]) if letter == "/")] if path else []
+    return frozenset(p for p in places if not any(above in places for above in folders_above(p)))
 
 
 def _reason_left_out(path: str, skipped: Mapping[str, SkippedRow]) -> str:
     """Why the walk left out this path or a folder that it lies in; "" where it did not."""
-    places = [path, *(path[:n] for n in _ends_of_folders(path))]
-    return next((skipped[place].reason for place in places if place in skipped), "")
+    return next((skipped[place].reason for place in (path, *folders_above(path)) if place in skipped), "")
 
 
 def _unchanged(row: FileRow | SkippedRow, entry: FileEntry) -> bool:

@@ -104,10 +104,11 @@ class Watcher:
         """These folders and no others. Each new one is reported once, for what changed before it was watched."""
         for root in self._watches.keys() - set(roots):
             self._forget(root)
-        for root in roots:
-            if root not in self._watches:
-                self._begin(root)
-        self._prove()
+        new = [root for root in roots if root not in self._watches]
+        for root in new:
+            self._begin(root)
+        if not new:
+            self._prove()
 
     @property
     def polled(self) -> Mapping[Path, str]:

@@ -10,6 +10,7 @@ nothing. Prints one JSON object; ends with 1 when anything was otherwise.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import subprocess
@@ -19,8 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import PROJECT
 from tests.stress.kills import World
+from tests.stress.namespace import mount, run_inside
 
 _LARGE = 64 << 20
 _BLOCK = 4096
@@ -32,11 +33,9 @@ def main() -> int:
     parser.add_argument("--step", type=int, default=_BLOCK, help="a multiple of 4096")
     parser.add_argument("--rounds", type=int, default=5, help="how often all sizes are gone through")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if not given.inside:
-        command = ["unshare", "-rm", sys.executable, "-m", "tests.stress.full_disk", *sys.argv[1:], "--inside"]
-        return subprocess.run(command, cwd=PROJECT, check=False).returncode
+    if (code := run_inside("tests.stress.full_disk")) is not None:
+        return code
     found = attempt(given.step, given.rounds, random.Random(given.seed))
     print(json.dumps(found))
     return 1 if found["wrong"] else 0
@@ -55,25 +54,29 @@ def attempt(step: int, rounds: int, chance: random.Random) -> dict[str, Any]:
         try:
             _index(world)
             for _ in range(rounds):
-                free = -step
-                done = False
-                while not done:
-                    free += step
-                    world.edit()
-                    mount(disk, _used(disk) + free, again=True)
-                    code, said = _index(world)
-                    done = code == 0
+                for free in itertools.count(0, step):
+                    done, found = _with_free(world, disk, free)
                     failed, through = failed + (not done), through + done
-                    if not done and (code != 2 or not any(words in said for words in _SAID)):
-                        wrong.append(f"{free} bytes: exit code {code}, {said[-300:]}")
-                    wrong += [f"{free} bytes: {fault}" for fault in _faults(world)]
-                    mount(disk, _LARGE, again=True)
-                    if (code := _index(world)[0]) != 0:
-                        wrong.append(f"{free} bytes: with the space given back, exit code {code}")
-                    wrong += [f"{free} bytes: {part} differ" for part in world.differences(Path(folder) / "fresh")]
+                    wrong += [f"{free} bytes: {words}" for words in found]
+                    if done:
+                        break
         finally:
             subprocess.run(["umount", str(disk)], check=True)
     return {"full": failed, "through": through, "wrong": wrong, "seconds": round(time.monotonic() - began)}
+
+
+def _with_free(world: World, disk: Path, free: int) -> tuple[bool, list[str]]:
+    """One edit indexed with so many bytes: whether it got through, and what was otherwise than it should be."""
+    world.edit()
+    mount(disk, _used(disk) + free, again=True)
+    code, said = _index(world)
+    found = _faults(world)
+    if code != 0 and (code != 2 or not any(words in said for words in _SAID)):
+        found.append(f"exit code {code}, {said[-300:]}")
+    mount(disk, _LARGE, again=True)
+    if (again := _index(world)[0]) != 0:
+        found.append(f"with the space given back, exit code {again}")
+    return code == 0, found + [f"{part} differ" for part in world.differences(disk.with_name("fresh"))]
 
 
 def _faults(world: World) -> list[str]:
@@ -88,12 +91,6 @@ def _index(world: World) -> tuple[int, str]:
     process = world.start("index", world.root)
     _, said = process.communicate()
     return process.returncode, said
-
-
-def mount(place: Path, size: int, *, again: bool = False) -> None:
-    """A file system in memory at a folder; `again`: the one that is there gets another size."""
-    options = f"{'remount,' if again else ''}size={size // _BLOCK * _BLOCK}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
 
 
 def _used(place: Path) -> int:

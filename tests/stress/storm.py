@@ -24,11 +24,11 @@ from typing import Any
 
 from spencer_desktop.core import indexer, watching
 from spencer_desktop.core.watching import Watcher
-from tests.e2e.harness import PROJECT, PackedFakes, engine_with
+from tests.e2e.harness import PackedFakes, engine_with
 from tests.e2e.running import Running
-from tests.stress.full_disk import mount
 from tests.stress.indexing import settings_in
 from tests.stress.kills import state
+from tests.stress.namespace import mount, run_inside
 
 _FOLDERS = 300
 _FILES = 1_000
@@ -190,11 +190,9 @@ def main() -> int:
     parser.add_argument("--changes", type=int, default=100_000)
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if not given.inside:
-        command = ["unshare", "-rm", sys.executable, "-m", "tests.stress.storm", *sys.argv[1:], "--inside"]
-        return subprocess.run(command, cwd=PROJECT, check=False).returncode
+    if (code := run_inside("tests.stress.storm")) is not None:
+        return code
     found: dict[str, Any] = {}
     for part in (unmounted, clock, storm, limit):
         with tempfile.TemporaryDirectory() as folder:
